@@ -63,7 +63,9 @@ def export_module(module: nn.Module, input_shapes: tuple[tuple[int, ...], ...], 
     """
     if opset not in OPSETS:
         raise ExportError(
-            f"Opset {opset} cannot be written.", known=f"Opsets {OPSETS.start} to {OPSETS.stop - 1} can.", fix="--opset 11"
+            f"Opset {opset} cannot be written.",
+            known=f"Opsets {OPSETS.start} to {OPSETS.stop - 1} can.",
+            fix="--opset 11",
         )
     names = [f"input{index}" for index in range(len(input_shapes))] if len(input_shapes) > 1 else ["input"]
     stream = io.BytesIO()
@@ -73,7 +75,7 @@ def export_module(module: nn.Module, input_shapes: tuple[tuple[int, ...], ...], 
         torch.onnx.export(
             module.eval(),
             tuple(torch.zeros(shape) for shape in input_shapes),
-            stream,
+            stream,  # type: ignore[arg-type] - this exporter writes to any stream
             input_names=names,
             output_names=["output"],
             opset_version=opset,

@@ -130,18 +130,35 @@ class Preset:
             table = tomllib.loads(content.decode())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SpaceError(f"The preset {source} is not valid TOML: {error}.") from error
-        decoder = table.pop("decoder", None)
+        return cls.from_json(table, source)
+
+    @classmethod
+    def from_json(cls, table: dict[str, Any], source: str = "of the file") -> Preset:
+        """The preset with these fields; inverse of `to_json`.
+
+        Args:
+            table: Field names and values, the decoder's as a table of their own.
+            source: Where they come from, for messages.
+
+        Raises:
+            SpaceError: A field is unknown, missing, or has a value that cannot be used.
+        """
+        decoder = table.get("decoder")
         if not isinstance(decoder, dict):
             raise SpaceError(f"The preset {source} has no table [decoder].", fix=_EXAMPLE)
-        _check_names(cls, table | {"decoder": decoder}, source)
+        _check_names(cls, table, source)
         _check_names(DecoderPreset, decoder, f"{source}, table [decoder]")
         try:
-            lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
-            return cls(**(table | lists), decoder=DecoderPreset(**decoder))
+            values: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list | tuple) else value for key, value in table.items()
+            }
+            return cls(**{**values, "decoder": DecoderPreset(**decoder)})
         except SpaceError as error:
-            raise SpaceError(f"The preset {source} cannot be used: {error.what}", known=error.known, fix=error.fix) from error
+            message = f"The preset {source} cannot be used: {error.what}"
+            raise SpaceError(message, known=error.known, fix=error.fix) from error
         except (TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
-            raise SpaceError(f"The preset {source} holds a value of the wrong type: {error}.", fix=_EXAMPLE) from error
+            message = f"The preset {source} holds a value of the wrong type: {error}."
+            raise SpaceError(message, fix=_EXAMPLE) from error
 
     def to_json(self) -> dict[str, Any]:
         """All fields as plain values, in the order of their definition."""
@@ -173,7 +190,9 @@ class Preset:
 
 def shipped_presets() -> tuple[str, ...]:
     """Names of the presets that come with the package."""
-    return tuple(sorted(entry.name.removesuffix(".toml") for entry in _folder().iterdir() if entry.name.endswith(".toml")))
+    return tuple(
+        sorted(entry.name.removesuffix(".toml") for entry in _folder().iterdir() if entry.name.endswith(".toml"))
+    )
 
 
 def round_channels(wanted: float, multiple: int) -> int:

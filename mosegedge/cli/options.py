@@ -1,0 +1,44 @@
+"""Options that several commands share, and what they open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from mosegedge.data.dataset import SegmentationSet
+    from mosegedge.space import SearchSpace
+
+SpaceOption = Annotated[
+    str,
+    typer.Option(
+        help="Preset (mosegnas, tiny, nano), a preset file, or either with crop and classes: tiny:192x256:11."
+    ),
+]
+DataOption = Annotated[str, typer.Option(help="Data set: scenes, camvid.")]
+DataRootOption = Annotated[Path | None, typer.Option(help="Folder of the data set, where it needs one.")]
+ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads for PyTorch.")]
+
+
+def open_space(space: str, data: str) -> SearchSpace:
+    """The space by its name; a bare preset takes the crop and the classes that suit the data set."""
+    from mosegedge.data import space_for
+    from mosegedge.space import SearchSpace
+
+    return SearchSpace.load(space) if ":" in space else space_for(space, data)
+
+
+def open_data(name: str, split: Literal["train", "guide", "val"], root: Path | None) -> SegmentationSet:
+    """One part of a data set."""
+    from mosegedge import data
+
+    return data.load(name, split, root)
+
+
+def set_threads(threads: int) -> None:
+    """Sets the number of PyTorch's threads; one is the default since more can be slower on a shared machine."""
+    import torch
+
+    torch.set_num_threads(threads)

@@ -1,0 +1,130 @@
+"""Supernet weights on disk: safetensors with the space and the training's facts in the header."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from mosegedge.errors import CheckpointError, SpaceError
+from mosegedge.files import canonical_json, sha256_of_file, write_atomic
+from mosegedge.space import SearchSpace
+from mosegedge.space.presets import Preset
+from mosegedge.supernet.model import Supernet
+
+SUPERNET_FILE = "supernet.safetensors"
+_FORMAT = "mosegedge-supernet-1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupernetInfo:
+    """What a checkpoint says about itself.
+
+    Attributes:
+        space: The search space.
+        data: Name of the data set that it was trained on.
+        step: Training steps done.
+        training: The training configuration, as plain values.
+    """
+
+    space: SearchSpace
+    data: str
+    step: int
+    training: dict[str, Any]
+
+
+def save_supernet(path: Path, supernet: Supernet, info: SupernetInfo, *, half: bool = False) -> None:
+    """Writes the weights atomically.
+
+    Args:
+        path: The file.
+        supernet: The weights.
+        info: What is written into the header.
+        half: Store convolution weights as float16; norms keep float32.
+    """
+    state = supernet.network.state_dict()
+    if half:
+        state = {name: tensor.half() if tensor.dim() == 4 else tensor for name, tensor in state.items()}
+    write_tensors(path, state, _FORMAT, info)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], kind: str, info: SupernetInfo) -> None:
+    """Writes named tensors and their header atomically."""
+    header = {
+        "format": kind,
+        "space": canonical_json(info.space.preset.to_json()),
+        "space_digest": info.space.digest,
+        "data": info.data,
+        "step": str(info.step),
+        "training": canonical_json(info.training),
+    }
+    write_atomic(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}, header))
+
+
+def load_supernet(path: Path) -> tuple[Supernet, SupernetInfo]:
+    """Reads a checkpoint.
+
+    Args:
+        path: A `.safetensors` file, or the folder of a training run that holds one.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or not a supernet.
+    """
+    path = path / SUPERNET_FILE if path.is_dir() else path
+    tensors, info = read_tensors(path, _FORMAT)
+    supernet = Supernet(info.space, torch.Generator())
+    load_weights(supernet, tensors, path)
+    return supernet.eval(), info
+
+
+def load_weights(supernet: Supernet, tensors: dict[str, Tensor], path: Path) -> None:
+    """Copies tensors into a supernet after checking that names and shapes are those of its space."""
+    wanted = supernet.network.state_dict()
+    wrong = sorted(wanted.keys() ^ tensors.keys()) or sorted(n for n in wanted if wanted[n].shape != tensors[n].shape)
+    if wrong:
+        raise CheckpointError(
+            f"{path} does not hold the weights of space {supernet.space.name}: {wrong[0]} differs.",
+            known=f"{len(wrong)} tensors are missing, extra or of another shape.",
+            fix="Train a supernet for this space: mosegedge train --space ... --data ... --output RUN",
+        )
+    supernet.network.load_state_dict({name: tensors[name].to(wanted[name].dtype) for name in wanted})
+
+
+def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], SupernetInfo]:
+    """Reads named tensors and their header, and checks what kind of file it is."""
+    if not path.is_file():
+        raise CheckpointError(
+            f"There is no checkpoint {path}.",
+            fix="Train one: mosegedge train --space tiny --data scenes --output RUN; the shipped one is --supernet demo.",
+        )
+    try:
+        with safe_open(path, framework="pt") as stream:
+            header = stream.metadata() or {}
+            if header.get("format") != kind:
+                raise CheckpointError(f"{path} is of format {header.get('format')!r}, not {kind!r}.")
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - not a dict
+        preset = Preset.from_json(json.loads(header["space"]))
+        info = SupernetInfo(
+            space=SearchSpace(preset),
+            data=header["data"],
+            step=int(header["step"]),
+            training=json.loads(header["training"]),
+        )
+    except (SafetensorError, KeyError, ValueError, TypeError, SpaceError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read as a checkpoint: {error}.", fix="Copy it again, or train anew."
+        ) from error
+    if info.space.digest != header["space_digest"]:
+        raise CheckpointError(f"The space in the header of {path} does not match its digest.", fix="Copy it again.")
+    return tensors, info
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a checkpoint, given as a file or a run folder."""
+    return sha256_of_file(path / SUPERNET_FILE if path.is_dir() else path)

@@ -1,0 +1,147 @@
+"""How good a network is: batch-norm statistics re-estimated, then mIoU over a data set at label size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mosegedge.data.dataset import SegmentationSet
+from mosegedge.data.metrics import ConfusionMatrix
+from mosegedge.data.transforms import to_batch
+from mosegedge.errors import UsageError
+from mosegedge.networks.subnet import SubNet
+from mosegedge.space import Architecture
+from mosegedge.supernet.model import Supernet
+
+Masks = NDArray[np.uint8]
+_BATCH = 8
+
+
+class PictureCache:
+    """Pictures of one data set ready for the network, kept in memory at every input size that was asked for.
+
+    Args:
+        dataset: Where they come from.
+        indices: Which of its pictures.
+
+    Attributes:
+        masks: N x H x W labels at label size.
+    """
+
+    def __init__(self, dataset: SegmentationSet, indices: tuple[int, ...]) -> None:
+        self.dataset = dataset
+        self.samples = [dataset.read(index) for index in indices]
+        self.masks: Masks = np.stack([sample.mask for sample in self.samples])
+        self._batches: dict[tuple[int, int], list[Tensor]] = {}
+
+    def batches(self, size: tuple[int, int]) -> list[Tensor]:
+        """Batches of eight normalised pictures, each N x 3 x height x width."""
+        if size not in self._batches:
+            chunks = [self.samples[start : start + _BATCH] for start in range(0, len(self.samples), _BATCH)]
+            self._batches[size] = [to_batch(chunk, size) for chunk in chunks]
+        return self._batches[size]
+
+
+def spread_indices(dataset: SegmentationSet, count: int) -> tuple[int, ...]:
+    """`count` indices spread evenly over a data set (all of them where it has fewer)."""
+    count = min(count, len(dataset))
+    return tuple(int(index) for index in np.linspace(0, len(dataset) - 1, count).round())
+
+
+def reestimate_statistics(subnet: nn.Module, batches: list[Tensor]) -> None:
+    """Replaces the batch-norm statistics by the plain average over the given batches.
+
+    Statistics inherited from a supernet were gathered by many networks at once and fit none of them. The average
+    weighs all batches alike, so their order does not matter.
+
+    Args:
+        subnet: Changed in place; left in evaluation mode.
+        batches: Training pictures without augmentation, at the network's input size, all of one batch size.
+    """
+    norms = [module for module in subnet.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the cumulative average
+    subnet.train()
+    with torch.no_grad():
+        for batch in batches:
+            subnet(batch)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    subnet.eval()
+
+
+def confusion_of(predict: Callable[[Tensor], Tensor], pictures: PictureCache, size: tuple[int, int]) -> ConfusionMatrix:
+    """Confusion matrix of a network over a data set, predictions brought to label size first.
+
+    Args:
+        predict: Batch of pictures to logits.
+        pictures: The data.
+        size: Input height and width of the network.
+    """
+    matrix = ConfusionMatrix(len(pictures.dataset.classes))
+    start = 0
+    with torch.no_grad():
+        for batch in pictures.batches(size):
+            masks = pictures.masks[start : start + len(batch)]
+            matrix.update(labels_at(predict(batch), masks.shape[1:]), masks)
+            start += len(batch)
+    return matrix
+
+
+def labels_at(logits: Tensor, size: tuple[int, ...]) -> Masks:
+    """Class indices N x height x width: logits resized bilinearly, then the largest."""
+    if logits.shape[2:] != size:
+        logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+    return logits.argmax(dim=1).to(torch.uint8).numpy()
+
+
+class InheritedEvaluator:
+    """Scores architectures with weights inherited from a supernet (paper, Algorithm 2).
+
+    Args:
+        supernet: The shared weights.
+        train: Training pictures, for batch-norm statistics; never augmented here.
+        guide: Held-out pictures that guide the search.
+        statistics_pictures: How many training pictures the statistics are re-estimated on.
+        guide_pictures: How many pictures the score is computed on; None for all.
+    """
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        train: SegmentationSet,
+        guide: SegmentationSet,
+        *,
+        statistics_pictures: int = 64,
+        guide_pictures: int | None = None,
+    ) -> None:
+        if guide.classes != train.classes or len(guide.classes) != supernet.space.classes:
+            raise UsageError(
+                f"{guide.name} has {len(guide.classes)} classes, the supernet has {supernet.space.classes}.",
+                fix="Use the data set that the supernet was trained on.",
+            )
+        self.supernet = supernet
+        count = max(_BATCH, statistics_pictures // _BATCH * _BATCH)
+        self._train = PictureCache(train, spread_indices(train, count))
+        self._guide = PictureCache(guide, spread_indices(guide, guide_pictures or len(guide)))
+
+    def subnet(self, architecture: Architecture) -> SubNet:
+        """The network with inherited weights and its own batch-norm statistics, ready to run or export."""
+        subnet = self.supernet.extract(architecture)
+        reestimate_statistics(subnet, self._train.batches(self.supernet.space.input_size(architecture)))
+        return subnet
+
+    def confusion(self, architecture: Architecture) -> ConfusionMatrix:
+        """Confusion matrix over the guide pictures."""
+        return confusion_of(self.subnet(architecture), self._guide, self.supernet.space.input_size(architecture))
+
+    def __call__(self, architecture: Architecture) -> float:
+        """The mIoU, 0 to 1."""
+        return self.confusion(architecture).miou

@@ -1,0 +1,105 @@
+"""The elastic supernet: one set of weights that every network of a space takes its own from.
+
+The weights are those of the space's largest network. A smaller network takes the first `n` output and first `m` input
+channels of each kernel, the first `n` entries of each batch norm, and drops the last layers of a stage. Because module
+paths are the same in both, this is one slice from the origin per tensor (`Supernet.inherited`), and training,
+evaluation and extraction all go through it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from mosegedge.networks.blocks import build_layer
+from mosegedge.networks.subnet import SubNet
+from mosegedge.networks.training import TrainingNetwork
+from mosegedge.space import Architecture, LayerSpec, SearchSpace
+from mosegedge.space.architecture import STAGES, STEM_DEPTH
+
+_SUBNET = "subnet."
+
+
+class Supernet(nn.Module):
+    """Shared weights of all networks of a space.
+
+    Args:
+        space: The search space.
+        generator: Source of the initial weights.
+    """
+
+    def __init__(self, space: SearchSpace, generator: torch.Generator) -> None:
+        super().__init__()
+        self.space = space
+        with torch.device("meta"):
+            self.network = TrainingNetwork(space, space.largest)
+        self.network.to_empty(device="cpu")
+        _initialise(self.network, generator)
+        self._skeletons: dict[tuple[int, ...], TrainingNetwork] = {}
+
+    def inherited(self, architecture: Architecture) -> dict[str, Tensor]:
+        """Views of the shared tensors that the network takes, by their names in `SubNet.state_dict`."""
+        shared = self._shared()
+        views: dict[str, Tensor] = {}
+        for layer in self.space.layers_of(architecture):
+            for name, shape in tensor_shapes(layer.spec).items():
+                path = f"{layer.name}.{name}"
+                views[path] = shared[_SUBNET + path][tuple(slice(size) for size in shape)]
+        return views
+
+    def forward(self, picture: Tensor, architecture: Architecture) -> tuple[Tensor, Tensor, Tensor]:
+        """Runs one network with shared weights; in training mode its batch norms update the shared statistics.
+
+        Args:
+            picture: N x 3 x H x W at any size whose sides are multiples of 32.
+            architecture: The network; its scale digit plays no role here.
+
+        Returns:
+            Logits of the network at full size, and of the auxiliary heads at 1/8 and 1/16.
+        """
+        tensors = {_SUBNET + name: view for name, view in self.inherited(architecture).items()}
+        tensors |= {name: tensor for name, tensor in self._shared().items() if not name.startswith(_SUBNET)}
+        outputs: tuple[Tensor, Tensor, Tensor] = functional_call(
+            self._skeleton(architecture), tensors, (picture,), strict=True
+        )
+        return outputs
+
+    def extract(self, architecture: Architecture) -> SubNet:
+        """A plain network with its own copy of the inherited weights, in evaluation mode."""
+        with torch.device("meta"):
+            subnet = SubNet(self.space, architecture)
+        copies = {name: view.detach().clone() for name, view in self.inherited(architecture).items()}
+        subnet.load_state_dict(copies, assign=True)
+        return subnet.eval().requires_grad_(requires_grad=True)
+
+    def _shared(self) -> dict[str, Tensor]:
+        return dict(self.network.named_parameters()) | dict(self.network.named_buffers())
+
+    def _skeleton(self, architecture: Architecture) -> TrainingNetwork:
+        """A module without weights: modules do not look at widths, so one per combination of depths serves all."""
+        depths = (architecture.digits[STEM_DEPTH], *(architecture.digits[stage.depth] for stage in STAGES))
+        if depths not in self._skeletons:
+            with torch.device("meta"):
+                self._skeletons[depths] = TrainingNetwork(self.space, architecture)
+        return self._skeletons[depths].train(self.training)
+
+
+@cache
+def tensor_shapes(spec: LayerSpec) -> dict[str, tuple[int, ...]]:
+    """Shapes of a layer's parameters and buffers by name."""
+    with torch.device("meta"):
+        return {name: tuple(tensor.shape) for name, tensor in build_layer(spec).state_dict().items()}
+
+
+def _initialise(network: nn.Module, generator: torch.Generator) -> None:
+    """He initialisation (fan out) for convolutions; batch norms start as the identity."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
