@@ -6,7 +6,6 @@ starts at 18.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import re
 import warnings
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from mosegedge.errors import ExportError
 from mosegedge.networks.blocks import Decoder, build_layer
 from mosegedge.networks.subnet import SubNet
+from mosegedge.networks.weights import build_with_weights, generator_of
 from mosegedge.space import Architecture, LayerSpec, SearchSpace
 
 OPSETS = range(11, 18)
@@ -42,16 +42,15 @@ def onnx_of_layer(spec: LayerSpec, *, opset: int = 17) -> bytes:
         spec: The layer.
         opset: 11 to 17.
     """
-    with _seeded(spec.key):
-        module = build_layer(spec)
+    module = build_with_weights(lambda: build_layer(spec), generator_of(spec.key))
     module = _Logits(module) if isinstance(module, Decoder) else module
     return export_module(module, spec.input_shapes, opset=opset)
 
 
 def onnx_of_network(space: SearchSpace, architecture: Architecture, *, opset: int = 17) -> bytes:
     """ONNX of a whole network at batch 1, with random weights that depend only on its code and its space."""
-    with _seeded(f"{space.digest} {architecture}"):
-        subnet = SubNet(space, architecture)
+    generator = generator_of(f"{space.digest} {architecture}")
+    subnet = build_with_weights(lambda: SubNet(space, architecture), generator)
     return export_module(subnet, ((1, 3, *space.input_size(architecture)),), opset=opset)
 
 
@@ -75,7 +74,7 @@ def export_module(module: nn.Module, input_shapes: tuple[tuple[int, ...], ...], 
         torch.onnx.export(
             module.eval(),
             tuple(torch.zeros(shape) for shape in input_shapes),
-            stream,  # type: ignore[arg-type] - this exporter writes to any stream
+            stream,  # type: ignore[arg-type]  # this exporter writes to any stream
             input_names=names,
             output_names=["output"],
             opset_version=opset,
@@ -85,7 +84,8 @@ def export_module(module: nn.Module, input_shapes: tuple[tuple[int, ...], ...], 
     _drop_identities(model.graph)
     _rename(model.graph)
     _name_weights(model.graph)
-    return model.SerializeToString(deterministic=True)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
 
 
 def _rename(graph: onnx.GraphProto) -> None:
@@ -138,18 +138,3 @@ def _name_weights(graph: onnx.GraphProto) -> None:
     unique = {tensor.name: tensor for tensor in named}
     del graph.initializer[:]
     graph.initializer.extend(unique.values())
-
-
-class _seeded:  # noqa: N801 - reads as a verb where it is used
-    """Draws a module's weights from a generator of its own and leaves torch's global one as it was."""
-
-    def __init__(self, text: str) -> None:
-        self._seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
-        self._fork = torch.random.fork_rng(devices=[])
-
-    def __enter__(self) -> None:
-        self._fork.__enter__()
-        torch.random.default_generator.manual_seed(self._seed)
-
-    def __exit__(self, *error: object) -> None:
-        self._fork.__exit__(None, None, None)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from torch import Tensor, nn
 
-from mosegedge.networks.blocks import Decoder, DecoderOutput, build_layer
+from mosegedge.networks.blocks import DecoderOutput, build_layer
 from mosegedge.space import Architecture, SearchSpace
 
 
@@ -49,7 +47,8 @@ class SubNet(nn.Module):
     def decode(self, picture: Tensor) -> DecoderOutput:
         """Logits together with the feature maps that auxiliary heads read."""
         c8, c16, c32 = self.encoder(picture)
-        return cast("Decoder", self.decoder)(picture if self.reads_picture else c8, c16, c32)
+        output: DecoderOutput = self.decoder(picture if self.reads_picture else c8, c16, c32)
+        return output
 
     def forward(self, picture: Tensor) -> Tensor:
         """Takes N x 3 x H x W with sides that are multiples of 32, returns logits N x classes x H x W."""

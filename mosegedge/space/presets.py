@@ -149,9 +149,7 @@ class Preset:
         _check_names(cls, table, source)
         _check_names(DecoderPreset, decoder, f"{source}, table [decoder]")
         try:
-            values: dict[str, Any] = {
-                key: tuple(value) if isinstance(value, list | tuple) else value for key, value in table.items()
-            }
+            values: dict[str, Any] = {key: _frozen(value) for key, value in table.items()}
             return cls(**{**values, "decoder": DecoderPreset(**decoder)})
         except SpaceError as error:
             message = f"The preset {source} cannot be used: {error.what}"
@@ -205,7 +203,7 @@ def _nearest_multiple(value: Fraction, multiple: int) -> int:
     return int(value / multiple + Fraction(1, 2)) * multiple
 
 
-def _folder() -> resources.abc.Traversable:  # type: ignore[name-defined]
+def _folder() -> resources.abc.Traversable:
     return resources.files("mosegedge.space") / "presets"
 
 
@@ -216,6 +214,10 @@ def _shipped_text() -> str:
 def _positive(name: str, value: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
         raise SpaceError(f"{name} is {value!r}; it must be a positive number.")
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _check_names(kind: type, table: dict[str, Any], source: str) -> None:

@@ -88,8 +88,8 @@ class SearchSpace:
     @property
     def size(self) -> int:
         """Number of distinct networks."""
-        stages = prod(_WIDTHS * sum(_RATIOS ** (stage.base_depth + d) for d in range(3)) for stage in STAGES)
-        return SCALES * 2 * _WIDTHS * stages
+        choices = [_WIDTHS * sum(int(_RATIOS ** (stage.base_depth + d)) for d in range(3)) for stage in STAGES]
+        return SCALES * 2 * _WIDTHS * prod(choices)
 
     @property
     def smallest(self) -> Architecture:

@@ -17,6 +17,7 @@ from torch.func import functional_call
 from mosegedge.networks.blocks import build_layer
 from mosegedge.networks.subnet import SubNet
 from mosegedge.networks.training import TrainingNetwork
+from mosegedge.networks.weights import build_with_weights
 from mosegedge.space import Architecture, LayerSpec, SearchSpace
 from mosegedge.space.architecture import STAGES, STEM_DEPTH
 
@@ -34,10 +35,7 @@ class Supernet(nn.Module):
     def __init__(self, space: SearchSpace, generator: torch.Generator) -> None:
         super().__init__()
         self.space = space
-        with torch.device("meta"):
-            self.network = TrainingNetwork(space, space.largest)
-        self.network.to_empty(device="cpu")
-        _initialise(self.network, generator)
+        self.network = build_with_weights(lambda: TrainingNetwork(space, space.largest), generator)
         self._skeletons: dict[tuple[int, ...], TrainingNetwork] = {}
 
     def inherited(self, architecture: Architecture) -> dict[str, Tensor]:
@@ -92,14 +90,3 @@ def tensor_shapes(spec: LayerSpec) -> dict[str, tuple[int, ...]]:
     """Shapes of a layer's parameters and buffers by name."""
     with torch.device("meta"):
         return {name: tuple(tensor.shape) for name, tensor in build_layer(spec).state_dict().items()}
-
-
-def _initialise(network: nn.Module, generator: torch.Generator) -> None:
-    """He initialisation (fan out) for convolutions; batch norms start as the identity."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.BatchNorm2d):
-            module.reset_parameters()
