@@ -101,7 +101,7 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], SupernetInfo
     if not path.is_file():
         raise CheckpointError(
             f"There is no checkpoint {path}.",
-            fix="Train one: mosegedge train --space tiny --data scenes --output RUN; the shipped one is --supernet demo.",
+            fix="Train one: mosegedge train --output RUN. The shipped one is named 'demo'.",
         )
     try:
         with safe_open(path, framework="pt") as stream:
