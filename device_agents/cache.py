@@ -1,0 +1,108 @@
+"""Files on the device: models by their SHA-256, kept between runs; tensors of this run, removed at its end."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from typing import List
+
+from device_agents.protocol import BAD_MODEL, RpcError
+
+_LARGEST_CACHE_BYTES = 4 * 1024**3
+_BLOCK_BYTES = 1024 * 1024
+
+
+class Cache:
+    """The cache folder of one user on one device.
+
+    Attributes:
+        models: Folder with one file a model, `<sha256>.onnx`.
+        tensors: Folder for inputs and outputs of `run`, one file a tensor, `<sha256>.bin`; gone when the agent ends.
+    """
+
+    def __init__(self, root: str) -> None:
+        home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+        self.root = os.path.abspath(root or os.path.join(home, "mosegedge"))
+        self.models = os.path.join(self.root, "models")
+        self.built = os.path.join(self.root, "built")
+        for folder in (self.models, self.built):
+            if not os.path.isdir(folder):
+                os.makedirs(folder)
+        self.tensors = tempfile.mkdtemp(prefix="mosegedge-tensors-")
+        self._prune()
+
+    def missing(self, digests: List[str]) -> List[str]:
+        """Those of the models that are not here."""
+        return [digest for digest in digests if not os.path.isfile(self._model(digest))]
+
+    def model(self, digest: str) -> str:
+        """Path of a model whose content was compared with its name."""
+        path = self._model(digest)
+        if not os.path.isfile(path):
+            raise RpcError(BAD_MODEL, "The model %s was not sent to this device." % digest)
+        found = _sha256(path)
+        if found != digest:
+            os.remove(path)
+            raise RpcError(BAD_MODEL, "The model %s arrived damaged: its content is %s." % (digest, found))
+        os.utime(path, None)
+        return path
+
+    def read_tensor(self, digest: str) -> bytes:
+        """Content of a tensor that the host sent."""
+        path = os.path.join(self.tensors, _checked(digest) + ".bin")
+        try:
+            with open(path, "rb") as stream:
+                content = stream.read()
+        except OSError as error:
+            raise RpcError(BAD_MODEL, "The tensor %s was not sent: %s." % (digest, error.strerror))
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise RpcError(BAD_MODEL, "The tensor %s arrived damaged." % digest)
+        return content
+
+    def write_tensor(self, content: bytes) -> str:
+        """Keeps a tensor for the host to fetch; returns its digest."""
+        digest = hashlib.sha256(content).hexdigest()
+        with open(os.path.join(self.tensors, digest + ".bin"), "wb") as stream:
+            stream.write(content)
+        return digest
+
+    def close(self) -> None:
+        """Removes the tensors of this run."""
+        shutil.rmtree(self.tensors, ignore_errors=True)
+
+    def _model(self, digest: str) -> str:
+        return os.path.join(self.models, _checked(digest) + ".onnx")
+
+    def _prune(self) -> None:
+        """Removes the models that were unused longest when the folder has grown too large."""
+        found = []
+        for name in os.listdir(self.models):
+            path = os.path.join(self.models, name)
+            try:
+                status = os.stat(path)
+            except OSError:  # Another agent removed it.
+                continue
+            found.append((status.st_mtime, status.st_size, path))
+        total = sum(size for _, size, _ in found)
+        for _, size, path in sorted(found):
+            if total <= _LARGEST_CACHE_BYTES:
+                return
+            with contextlib.suppress(FileNotFoundError):  # Another agent removed it.
+                os.remove(path)
+            total -= size
+
+
+def _checked(digest: str) -> str:
+    """Refuses anything that is no SHA-256, so that a name can never leave the folder."""
+    if len(digest) != 64 or any(character not in "0123456789abcdef" for character in digest):
+        raise RpcError(BAD_MODEL, "%r is no SHA-256." % digest[:80])
+    return digest
+
+
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for block in iter(lambda: stream.read(_BLOCK_BYTES), b""):
+            digest.update(block)
+    return digest.hexdigest()

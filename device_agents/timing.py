@@ -1,0 +1,76 @@
+"""The one timed loop: everything that mosegedge calls a latency was measured here.
+
+A burst is a few warm-up runs until the model is steady, then a few timed ones, close together. A measurement is many
+bursts of many models in turn, minutes apart, because what disturbs a shared machine lasts for seconds: the host
+decides the order and calls `burst` for each.
+"""
+
+import gc
+import time
+from typing import Any, Callable, Dict, List, Optional
+
+try:
+    import resource
+except ImportError:  # Not a POSIX system: preemption is not counted there.
+    resource = None  # type: ignore[assignment]
+
+_STEADY_RUNS = 2
+_STEADY_MARGIN = 0.98
+
+
+def burst(
+    execute: Callable[[], Any], min_samples: int, max_samples: int, min_ns: int, max_warmup: int
+) -> Dict[str, Any]:
+    """Warms a model up and times it.
+
+    Warm-up ends when two runs in a row are no faster than the fastest before them (by 2 %), or after `max_warmup`.
+    Sampling ends when there are `min_samples` and `min_ns` of timed work, or after `max_samples`. The garbage
+    collector is off meanwhile.
+
+    Args:
+        execute: Runs the model once and returns when its output is there.
+        min_samples: Timed runs at least.
+        max_samples: Timed runs at most.
+        min_ns: Timed nanoseconds wanted.
+        max_warmup: Warm-up runs at most.
+
+    Returns:
+        Raw nanoseconds of every run in order, and for each timed run how often the kernel took the processor away.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        warmup_ns = _warm_up(execute, max_warmup)
+        samples_ns: List[int] = []
+        preempted: List[int] = []
+        total_ns = 0
+        while len(samples_ns) < max_samples and (len(samples_ns) < min_samples or total_ns < min_ns):
+            switches = _preemptions()
+            started = time.perf_counter_ns()
+            execute()
+            elapsed = time.perf_counter_ns() - started
+            preempted.append(_preemptions() - switches)
+            samples_ns.append(elapsed)
+            total_ns += elapsed
+    finally:
+        if collecting:
+            gc.enable()
+    return {"warmup_ns": warmup_ns, "samples_ns": samples_ns, "preempted": preempted}
+
+
+def _warm_up(execute: Callable[[], Any], max_warmup: int) -> List[int]:
+    runs_ns: List[int] = []
+    fastest: Optional[int] = None
+    steady = 0
+    while len(runs_ns) < max_warmup and steady < _STEADY_RUNS:
+        started = time.perf_counter_ns()
+        execute()
+        elapsed = time.perf_counter_ns() - started
+        runs_ns.append(elapsed)
+        steady = 0 if fastest is None or elapsed < fastest * _STEADY_MARGIN else steady + 1
+        fastest = elapsed if fastest is None else min(fastest, elapsed)
+    return runs_ns
+
+
+def _preemptions() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw if resource else 0

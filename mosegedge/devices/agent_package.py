@@ -1,0 +1,21 @@
+"""The agent as one file: a zip that any Python 3.7 runs, equal bytes for equal sources."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+from mosegedge.devices.backends import Backend, agent_sources
+
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)
+_MAIN = b"import sys\n\nfrom device_agents.__main__ import main\n\nsys.exit(main())\n"
+
+
+def agent_zipapp(backend: Backend) -> bytes:
+    """Builds the zip application of the agent with one backend's module."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("__main__.py", _LONG_AGO), _MAIN)
+        for name, content in sorted(agent_sources(backend).items()):
+            archive.writestr(zipfile.ZipInfo(f"device_agents/{name}", _LONG_AGO), content)
+    return stream.getvalue()

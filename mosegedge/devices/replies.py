@@ -1,0 +1,85 @@
+"""What an agent says, checked field by field: a reply that breaks the protocol is found where it is read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class _Reply(BaseModel):
+    """Fields that a newer agent adds are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Hello(_Reply):
+    """The first reply: whom we talk to and where files go."""
+
+    protocol: int
+    agent: str
+    backend: str
+    pid: int
+    models: str
+    tensors: str
+
+
+class DeviceDescription(_Reply):
+    """What a device is, and what it was doing when it was asked."""
+
+    backend: str
+    hardware: dict[str, Any]
+    system: dict[str, str]
+    conditions: dict[str, Any]
+    vendor: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """What must be equal for two measurements to be of the same device."""
+        return {"hardware": self.hardware, "system": self.system, "vendor": self.vendor}
+
+
+class Port(_Reply):
+    """An input or output of a model."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class LoadedModel(_Reply):
+    """A model that can be timed and run."""
+
+    model: Digest
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    resident_mib: int = 0
+
+
+class Burst(_Reply):
+    """Some timed runs of one model, close together; raw nanoseconds."""
+
+    index: int
+    model: Digest
+    warmup_ns: tuple[int, ...]
+    samples_ns: Annotated[tuple[int, ...], Field(min_length=1)]
+    preempted: tuple[int, ...]
+
+
+class Timed(_Reply):
+    """End of a series of bursts."""
+
+    timed: int
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+class OutputTensor(_Reply):
+    """One output of `run`, waiting on the device as a file."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    sha256: Digest
