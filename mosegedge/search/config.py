@@ -1,0 +1,142 @@
+"""Settings of a search; all defaults are the paper's Table I."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mosegedge.errors import UsageError
+from mosegedge.search.domain import ALL_SCALES
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankNetSettings:
+    """Hyperparameters of RankNet.
+
+    Attributes:
+        epochs: Full-batch steps.
+        learning_rate: At the start; it falls to 0 along a cosine.
+        weight_decay: Share of every weight that each step takes away.
+        margin: Distance that the loss asks for between two scores in 0..1.
+        layers: Hidden layers.
+        neurons: Width of each hidden layer.
+        synthetic_share: Synthetic rows an epoch, relative to the real ones; 0 trains without teachers.
+    """
+
+    epochs: int = 500
+    learning_rate: float = 8e-4
+    weight_decay: float = 1e-5
+    margin: float = 0.05
+    layers: int = 3
+    neurons: int = 300
+    synthetic_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "layers", "neurons"):
+            _at_least(self, name, 1)
+        for name in ("learning_rate", "weight_decay", "margin", "synthetic_share"):
+            _at_least(self, name, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InnerSettings:
+    """Settings of NSGA-II, which searches on predicted objectives.
+
+    Attributes:
+        population: Size of the population.
+        generations: Generations of one inner search.
+        crossover: Probability that a pair of parents is crossed.
+        mutation: Probability that a digit is drawn anew.
+    """
+
+    population: int = 100
+    generations: int = 1000
+    crossover: float = 0.9
+    mutation: float = 0.05
+
+    def __post_init__(self) -> None:
+        _at_least(self, "population", 4)
+        _at_least(self, "generations", 1)
+        for name in ("crossover", "mutation"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"The {name} probability is {getattr(self, name)}; it must be in 0..1.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig:
+    """Settings of a search.
+
+    Attributes:
+        initial: Size of the initial population: the two bounds of the space and uniformly random networks.
+        generations: Rounds of predict, search, pre-screen, evaluate.
+        evaluations: Networks evaluated in each of them.
+        seed: Everything random is drawn from it and the number of the generation.
+        max_latency_ms: No slower network is evaluated; no limit by default.
+        scales: Scale digits that may be used.
+        baselines: Whether networks of uniform width are evaluated too, for comparison.
+        held_out: Share of the archive that is left out of an extra fit, to see how well the predictor orders it.
+        chosen: Networks picked from the final front.
+        ranknet: Hyperparameters of the predictor.
+        inner: Settings of NSGA-II.
+    """
+
+    initial: int = 300
+    generations: int = 20
+    evaluations: int = 8
+    seed: int = 0
+    max_latency_ms: float | None = None
+    scales: tuple[int, ...] = ALL_SCALES
+    baselines: bool = True
+    held_out: float = 0.2
+    chosen: int = 5
+    ranknet: RankNetSettings = field(default_factory=RankNetSettings)
+    inner: InnerSettings = field(default_factory=InnerSettings)
+
+    def __post_init__(self) -> None:
+        for name, least in (("initial", 1), ("generations", 0), ("evaluations", 1), ("seed", 0), ("chosen", 1)):
+            _at_least(self, name, least)
+        if self.max_latency_ms is not None and not self.max_latency_ms > 0:
+            raise UsageError(f"max_latency_ms is {self.max_latency_ms}; it must be a positive number of milliseconds.")
+        if not 0 <= self.held_out < 1:
+            raise UsageError(f"held_out is {self.held_out}; it must be a share in 0..1.")
+
+    def to_json(self) -> dict[str, Any]:
+        """All settings, nested as they are."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What a run was made from, besides its settings and the space.
+
+    Attributes:
+        profile: Reference of the latency profile.
+        profile_digest: SHA-256 of its content.
+        supernet: Path of the checkpoint.
+        supernet_digest: SHA-256 of it.
+        data: Name of the data set that scores networks.
+        evaluation: How a network is scored (number of pictures and the like); plain values.
+    """
+
+    profile: str
+    profile_digest: str
+    supernet: str
+    supernet_digest: str
+    data: str
+    evaluation: Mapping[str, str | int | float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields, references beside their digests."""
+        return {
+            "profile": {"reference": self.profile, "digest": self.profile_digest},
+            "supernet": {"path": self.supernet, "digest": self.supernet_digest},
+            "data": self.data,
+            "evaluation": dict(self.evaluation),
+        }
+
+
+def _at_least(settings: RankNetSettings | InnerSettings | SearchConfig, name: str, least: float) -> None:
+    value = getattr(settings, name)
+    if not least <= value < float("inf"):
+        raise UsageError(f"{name} is {value}; it must be at least {least}.")

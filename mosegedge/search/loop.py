@@ -1,0 +1,296 @@
+"""The search: plan, evaluate, archive, repeat (paper, Algorithm 1).
+
+A run folder holds
+
+- `run.json`: the manifest; a run goes on only with the same settings;
+- `archive.jsonl`: evaluated networks in the order of their evaluation, one a line, see `Candidate`;
+- `baselines.jsonl`: networks of uniform width, in the same form; the predictor does not learn from them;
+- `generations.jsonl`: one line for each finished generation, 0 being the initial population;
+- `front.json`: the final front and the networks picked from it.
+
+Everything but times is decided by the settings and the seed. The random numbers of a generation come from the seed and
+its number, never from what happened before in the process, so killing a search and starting it again changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mosegedge.errors import MosegedgeError, SearchError
+from mosegedge.files import Journal, write_atomic
+from mosegedge.progress import Progress, Silent
+from mosegedge.search.archive import Archive, Candidate, evaluated, front_of, hypervolume, objectives
+from mosegedge.search.config import Provenance, SearchConfig
+from mosegedge.search.domain import Domain
+from mosegedge.search.fidelity import kendall_tau
+from mosegedge.search.latency import LatencyLimit, LatencyModel
+from mosegedge.search.manifest import manifest_of, only_run_in, start_or_resume
+from mosegedge.search.planning import Plan, Planner, PredictorFor, ranknet_for
+from mosegedge.search.prescreen import Prescreen, hierarchical
+from mosegedge.search.select import choose
+from mosegedge.space import Architecture, SearchSpace
+
+Evaluate = Callable[[Architecture], float]
+
+_DIGITS = 6
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a finished search found.
+
+    Attributes:
+        front: Non-dominated evaluated networks, fastest first.
+        chosen: The ones picked by their trade-off, fastest first.
+        baselines: Networks of uniform width.
+        evaluated: Number of networks with an accuracy.
+        failed: Number of networks whose evaluation failed.
+        hypervolume: Of the front, in ms times mIoU, from the worst corner of the initial population.
+    """
+
+    front: list[Candidate]
+    chosen: list[Candidate]
+    baselines: list[Candidate]
+    evaluated: int
+    failed: int
+    hypervolume: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `front.json`; `k` counts the chosen networks from 1."""
+        return {
+            "front": [candidate.to_json() for candidate in self.front],
+            "chosen": [{"k": k, **candidate.to_json()} for k, candidate in enumerate(self.chosen, start=1)],
+            "evaluated": self.evaluated,
+            "failed": self.failed,
+            "hypervolume": self.hypervolume,
+        }
+
+
+class Search:
+    """A search in a run folder; `run` does it all, `ask` and `tell` are the two steps it is made of.
+
+    Args:
+        space: What can be built.
+        latency: What it costs on the device.
+        config: The settings.
+        folder: The run folder; a run that is there already goes on.
+        provenance: What the run is made from; part of its manifest.
+        progress: Where it is.
+        predictor_for: Makes the accuracy predictor, the paper's RankNet by default.
+        prescreen: Chooses among candidates, by the paper's hierarchical strategy by default.
+
+    Raises:
+        UsageError: The folder holds a run with other settings.
+        InfeasibleError: No network meets the latency limit.
+
+    Example:
+        >>> search = Search(space, latency, SearchConfig(), folder, provenance)
+        >>> while candidates := search.ask(8):
+        ...     search.tell([replace(candidate, miou=score(candidate.architecture)) for candidate in candidates])
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        latency: LatencyModel,
+        config: SearchConfig,
+        folder: Path,
+        provenance: Provenance,
+        *,
+        progress: Progress | None = None,
+        predictor_for: PredictorFor = ranknet_for,
+        prescreen: Prescreen = hierarchical,
+    ) -> None:
+        self._config = config
+        self._folder = folder
+        self._progress = progress or Silent()
+        domain = Domain(space, config.scales)
+        limit = LatencyLimit(domain, latency, config.max_latency_ms or math.inf)
+        self._planner = Planner(domain, limit, config, predictor_for, prescreen)
+        limit.require_feasible(np.random.default_rng([config.seed, 0]))
+        start_or_resume(folder, manifest_of(space, config, provenance), self._progress)
+        self._archive = Archive(folder / "archive.jsonl")
+        self._journal = Journal(folder / "generations.jsonl")
+        self._generation = len(self._journal.read())
+        self._plan: Plan | None = None
+        self._outstanding: dict[Architecture, Candidate] = {}
+        self._pending: list[Candidate] = []
+        self._evaluation_started = 0.0
+
+    @property
+    def archive(self) -> Archive:
+        """Everything evaluated so far."""
+        return self._archive
+
+    @property
+    def generation(self) -> int:
+        """The generation being worked on; one more than the last when the search is finished."""
+        return self._generation
+
+    def ask(self, count: int) -> list[Candidate]:
+        """The next candidates to be evaluated, at most `count` and all of one generation.
+
+        Returns:
+            Empty when the search is finished, or when all candidates of the generation were handed out and their
+            results have not been told.
+        """
+        while not self._outstanding and not self._pending and self._generation <= self._config.generations:
+            if self._plan is None:
+                self._start_generation()
+            else:
+                self._finish_generation()
+        handed, self._pending = self._pending[:count], self._pending[count:]
+        self._outstanding |= {candidate.architecture: candidate for candidate in handed}
+        return handed
+
+    def tell(self, candidates: Sequence[Candidate]) -> None:
+        """Archives results: candidates from `ask` with `miou` or `failure` filled in.
+
+        An accuracy that is no number in 0..1 is archived as a failure.
+
+        Raises:
+            SearchError: A candidate was not handed out, or has no result.
+        """
+        for candidate in candidates:
+            if candidate.architecture not in self._outstanding:
+                raise SearchError(f"{candidate.architecture} was not asked for.")
+            self._archive.append(_checked(candidate))
+            del self._outstanding[candidate.architecture]
+
+    def run(self, evaluate: Evaluate) -> SearchResult:
+        """Evaluates the baselines, then generation after generation, and picks from the front.
+
+        Args:
+            evaluate: Accuracy (mIoU in 0..1) of a network. A MosegedgeError that it raises is archived as that
+                network's failure; any other exception ends the run, which can be started again.
+
+        Raises:
+            SearchError: Every evaluation of the initial population failed, or another search works in the folder.
+        """
+        with only_run_in(self._folder):
+            baselines = self._run_baselines(evaluate)
+            total = self._config.initial + self._config.generations * self._config.evaluations
+            self._progress.start("search", total, done=len(self._archive))
+            while candidates := self.ask(1):
+                result = _evaluated(candidates[0], evaluate)
+                self.tell([result])
+                self._progress.advance(note=f"generation {self._generation}: {_note(result)}")
+            return self._finish(baselines)
+
+    def _run_baselines(self, evaluate: Evaluate) -> list[Candidate]:
+        if not self._config.baselines:
+            return []
+        archive = Archive(self._folder / "baselines.jsonl")
+        planned = self._planner.baselines()
+        self._progress.start("baselines", len(planned), done=len(archive))
+        for candidate in planned:
+            if candidate.architecture not in archive:
+                result = _evaluated(candidate, evaluate)
+                archive.append(result)
+                self._progress.advance(note=_note(result))
+        return list(archive.candidates)
+
+    def _start_generation(self) -> None:
+        number = self._generation
+        past = self._archive.before(number)
+        self._plan = self._planner.generation(number, past) if number else self._planner.initial()
+        done = self._archive.of(number)
+        left = [candidate for candidate in self._plan.candidates if candidate.architecture not in self._archive]
+        self._pending = left[: len(self._plan.candidates) - len(done)]
+        self._evaluation_started = time.monotonic()
+
+    def _finish_generation(self) -> None:
+        if self._plan is None:
+            return
+        record = self._record(self._plan)
+        self._journal.append(record)
+        tau = record["new_tau"]["predictor"]
+        self._progress.say(
+            f"generation {self._generation}: front of {record['front']}, hypervolume {record['hypervolume']:.4g}, "
+            f"best mIoU {record['best_miou']:.4f}" + (f", tau of predictions {tau:.2f}" if tau is not None else "")
+        )
+        self._generation += 1
+        self._plan = None
+
+    def _record(self, plan: Plan) -> dict[str, Any]:
+        """The line of the current generation in `generations.jsonl`."""
+        new = self._archive.of(self._generation)
+        done = evaluated(new)
+        past = self._archive.before(self._generation + 1)
+        if not evaluated(past):
+            raise SearchError(
+                f"All {len(past)} evaluations failed.",
+                known=f"The first failure: {past[0].failure}" if past else "",
+                fix="Remove the cause and start again with another --output.",
+            )
+        predicted = [c.predicted_miou for c in done if c.predicted_miou is not None]
+        reference = self._reference()
+        front = front_of(past)
+        latency_ms, miou = objectives(done).T * [[1.0], [-1.0]]
+        return {
+            "generation": self._generation,
+            "evaluated": len(done),
+            "failed": len(new) - len(done),
+            "front": len(front),
+            "best_miou": front[-1].miou,
+            "hypervolume": _rounded(hypervolume(objectives(front), reference)),
+            "reference": {"latency_ms": float(reference[0]), "miou": -float(reference[1])},
+            "new_tau": {
+                "predictor": kendall_tau(np.array(predicted), miou) if predicted else None,
+                "latency": kendall_tau(latency_ms, miou) if predicted else None,
+            },
+            **{"held_out_tau": {}, "predicted_front": None, "pool": None, "reasons": {}},
+            **plan.facts,
+            "seconds": {**plan.seconds, "evaluation": round(time.monotonic() - self._evaluation_started, 3)},
+        }
+
+    def _reference(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """The worst corner of the initial population, fixed for the whole run."""
+        return np.asarray(objectives(evaluated(self._archive.of(0))).max(axis=0))
+
+    def _finish(self, baselines: list[Candidate]) -> SearchResult:
+        front = front_of(self._archive.candidates)
+        done = len(evaluated(self._archive.candidates))
+        result = SearchResult(
+            front=front,
+            chosen=choose(front, self._config.chosen),
+            baselines=baselines,
+            evaluated=done,
+            failed=len(self._archive) - done,
+            hypervolume=_rounded(hypervolume(objectives(front), self._reference())),
+        )
+        write_atomic(self._folder / "front.json", json.dumps(result.to_json(), indent=2) + "\n")
+        return result
+
+
+def _evaluated(candidate: Candidate, evaluate: Evaluate) -> Candidate:
+    try:
+        miou = float(evaluate(candidate.architecture))
+    except MosegedgeError as error:
+        return replace(candidate, failure=f"{type(error).__name__}: {error}")
+    return _checked(replace(candidate, miou=miou))
+
+
+def _checked(candidate: Candidate) -> Candidate:
+    """A value that is no mIoU is a failure, not a score."""
+    if candidate.miou is None or 0.0 <= candidate.miou <= 1.0:
+        return candidate
+    return replace(candidate, miou=None, failure=f"The evaluation gave {candidate.miou}, which is no mIoU in 0..1.")
+
+
+def _note(candidate: Candidate) -> str:
+    if candidate.miou is None:
+        return f"failed: {candidate.failure}"
+    return f"mIoU {candidate.miou:.4f} at {candidate.latency_ms:.2f} ms"
+
+
+def _rounded(value: float) -> float:
+    return round(value, _DIGITS)

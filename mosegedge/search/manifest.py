@@ -1,0 +1,115 @@
+"""`run.json`: what a run was started with, and the refusal to go on with anything else."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from mosegedge.errors import SearchError, UsageError
+from mosegedge.files import write_atomic
+from mosegedge.progress import Progress
+from mosegedge.search.config import Provenance, SearchConfig
+from mosegedge.space import SearchSpace
+
+SCHEMA = 1
+_PACKAGES = ("mosegedge", "numpy", "scipy", "torch", "lightgbm", "scikit-learn", "pymoo")
+_FREE_TO_DIFFER = ("versions", "profile.reference", "supernet.path")
+
+
+def manifest_of(space: SearchSpace, config: SearchConfig, provenance: Provenance) -> dict[str, Any]:
+    """The content of `run.json`."""
+    record = {
+        "schema": SCHEMA,
+        "space": {"name": space.name, "digest": space.digest},
+        **provenance.to_json(),
+        "settings": config.to_json(),
+        "versions": {name: metadata.version(name) for name in _PACKAGES},
+    }
+    return dict(json.loads(json.dumps(record)))
+
+
+def start_or_resume(folder: Path, manifest: dict[str, Any], progress: Progress) -> None:
+    """Writes `run.json` into a new run folder, or checks that the one there says the same.
+
+    Raises:
+        UsageError: The folder holds a run with other settings; the message names the first that differs.
+        SearchError: `run.json` is damaged, or there are results without it.
+    """
+    path = folder / "run.json"
+    if not path.exists():
+        if (folder / "archive.jsonl").exists():
+            raise SearchError(
+                f"{folder} holds an archive.jsonl but no run.json, so it is unknown what made it.",
+                fix="Choose another --output.",
+            )
+        write_atomic(path, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+        return
+    before = read_manifest(folder)
+    old, new = _flat(before), _flat(manifest)
+    for name in sorted(set(old) | set(new)):
+        if not name.startswith(_FREE_TO_DIFFER) and old.get(name) != new.get(name):
+            raise UsageError(
+                f"{folder} holds a run with {name} = {_shown(old.get(name))}; this one has {_shown(new.get(name))}.",
+                known="A run goes on only with what it was started with.",
+                fix="Give the same settings, or another --output.",
+            )
+    if old["versions"] != new["versions"]:
+        progress.say(
+            f"{folder} was started with other package versions; from here on results may differ from its seed's."
+        )
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Reads `run.json` of a run folder.
+
+    Raises:
+        SearchError: There is none, or it is damaged.
+    """
+    path = folder / "run.json"
+    if not path.is_file():
+        raise SearchError(f"{folder} holds no run.json.", fix="Name the --output folder of a search.")
+    try:
+        record = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise SearchError(f"{path} is damaged: {error}.", fix="Restore it, or choose another --output.") from error
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        raise SearchError(f"{path} is no manifest of schema {SCHEMA}.", fix="Choose another --output.")
+    return record
+
+
+@contextmanager
+def only_run_in(folder: Path) -> Iterator[None]:
+    """Keeps a second search out of a run folder; the lock goes with the process, however that ends.
+
+    Raises:
+        SearchError: Another search works in the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SearchError(
+                f"Another search is at work in {folder}.", fix="Wait until it ends, or choose another --output."
+            ) from error
+        yield
+
+
+def _flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested fields by their dotted names; `versions` stays whole."""
+    flat: dict[str, Any] = {}
+    for name, value in record.items():
+        if isinstance(value, dict) and name != "versions":
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else json.dumps(value)

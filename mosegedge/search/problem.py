@@ -1,0 +1,167 @@
+"""The inner problem of a generation, for pymoo: codes as integers, operators that keep them canonical, NSGA-II.
+
+Everything works on arrays; there is no Python loop over candidates in this file. pymoo 0.6 draws from the generator
+of the algorithm that it seeds itself; no global random state is involved.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pymoo.algorithms.moo.nsga2 import NSGA2
+from pymoo.core.crossover import Crossover
+from pymoo.core.duplicate import DuplicateElimination
+from pymoo.core.mutation import Mutation
+from pymoo.core.population import Population
+from pymoo.core.problem import Problem
+from pymoo.core.repair import Repair
+from pymoo.operators.selection.tournament import TournamentSelection
+
+from mosegedge.search.config import InnerSettings
+from mosegedge.search.domain import Domain
+from mosegedge.space.codes import Codes
+
+Floats = NDArray[np.float64]
+Objectives = Callable[[Codes], Floats]
+Violation = Callable[[Codes], Floats]
+
+
+class CodeProblem(Problem):  # type: ignore[misc]
+    """Objectives to be minimised over codes, and at most one constraint.
+
+    Args:
+        objectives: N x 29 codes to N x M values.
+        count: M.
+        violation: N codes to N values that are positive where a code breaks the constraint.
+    """
+
+    def __init__(self, objectives: Objectives, count: int, violation: Violation | None) -> None:
+        super().__init__(n_var=29, n_obj=count, n_ieq_constr=int(violation is not None), xl=0, xu=4, vtype=int)
+        self._objectives = objectives
+        self._violation = violation
+
+    def _evaluate(self, x: Codes, out: dict[str, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        out["F"] = self._objectives(x)
+        if self._violation is not None:
+            out["G"] = self._violation(x)[:, None]
+
+
+class CodeCrossover(Crossover):  # type: ignore[misc]
+    """Two-point or uniform crossover, each for half of the pairs."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__(n_parents=2, n_offsprings=2, prob=probability)
+
+    def _do(self, problem: Problem, x: Codes, *args: Any, random_state: np.random.Generator, **kwargs: Any) -> Codes:  # noqa: ARG002
+        _, pairs, length = x.shape
+        first, last = np.sort(random_state.integers(0, length + 1, size=(2, pairs, 1)), axis=0)
+        inside = (np.arange(length) >= first) & (np.arange(length) < last)
+        coin = random_state.random((pairs, length)) < 0.5
+        swap = np.where(random_state.random((pairs, 1)) < 0.5, inside, coin)
+        return np.where(swap, x[::-1], x)
+
+
+class CodeMutation(Mutation):  # type: ignore[misc]
+    """Draws single digits anew from their allowed values."""
+
+    def __init__(self, domain: Domain, probability: float) -> None:
+        super().__init__()
+        self._domain = domain
+        self._probability = probability
+
+    def _do(self, problem: Problem, x: Codes, *args: Any, random_state: np.random.Generator, **kwargs: Any) -> Codes:  # noqa: ARG002
+        hit = random_state.random(x.shape) < self._probability
+        return np.where(hit, self._domain.draw(len(x), random_state), x)
+
+
+class CanonicalRepair(Repair):  # type: ignore[misc]
+    """Brings offspring to canonical form, so that one network has one code."""
+
+    def __init__(self, domain: Domain) -> None:
+        super().__init__()
+        self._domain = domain
+
+    def _do(self, problem: Problem, x: Codes, *args: Any, random_state: np.random.Generator, **kwargs: Any) -> Codes:  # noqa: ARG002
+        return self._domain.space.repair(x, random_state)
+
+
+class CodeDuplicates(DuplicateElimination):  # type: ignore[misc]
+    """Finds equal codes by their bytes instead of by distances."""
+
+    def _do(self, pop: Population, other: Population | None, is_duplicate: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        rows = row_keys(pop.get("X"))
+        if other is not None:
+            return np.isin(rows, row_keys(other.get("X")))
+        is_duplicate[:] = True
+        is_duplicate[np.unique(rows, return_index=True)[1]] = False
+        return is_duplicate
+
+
+def binary_tournament(
+    pop: Population,
+    pairs: NDArray[np.int64],
+    *,
+    random_state: np.random.Generator,
+    **kwargs: Any,  # noqa: ARG001
+) -> NDArray[np.int64]:
+    """NSGA-II's tournament on whole columns: less violation, then lower rank, then larger crowding, then a coin."""
+    violation = pop.get("CV")[:, 0]
+    rank, crowding = pop.get("rank", "crowding")
+    rank = np.where(violation > 0, 0, rank).astype(float)
+    crowding = np.where(violation > 0, 0.0, crowding).astype(float)
+    coin = random_state.random(len(pairs)) < 0.5
+    winner = np.where(coin, pairs[:, 0], pairs[:, 1])
+    for values in (-crowding, rank, violation):
+        a, b = values[pairs[:, 0]], values[pairs[:, 1]]
+        winner = np.where(a < b, pairs[:, 0], np.where(b < a, pairs[:, 1], winner))
+    return winner[:, None]
+
+
+def minimise(
+    domain: Domain,
+    problem: CodeProblem,
+    settings: InnerSettings,
+    *,
+    initial: Codes,
+    rng: np.random.Generator,
+) -> tuple[Codes, Floats]:
+    """Runs NSGA-II.
+
+    Args:
+        domain: The codes that may be used.
+        problem: What is minimised.
+        settings: Sizes and probabilities.
+        initial: First population, canonical codes without repetition.
+        rng: Source of the seed.
+
+    Returns:
+        Codes and objectives of the non-dominated, feasible members of the last population; empty if none is feasible.
+    """
+    algorithm = NSGA2(
+        pop_size=settings.population,
+        sampling=initial,
+        selection=TournamentSelection(func_comp=binary_tournament),
+        crossover=CodeCrossover(settings.crossover),
+        mutation=CodeMutation(domain, settings.mutation),
+        repair=CanonicalRepair(domain),
+        eliminate_duplicates=CodeDuplicates(),
+        output=None,
+        seed=int(rng.integers(2**31)),
+    )
+    with contextlib.redirect_stdout(sys.stderr):  # pymoo prints a hint where its compiled parts are missing
+        algorithm.setup(problem, termination=("n_gen", settings.generations), seed=algorithm.seed)
+        result = algorithm.run()
+    if result.opt is None:
+        return np.zeros((0, 29), dtype=np.int64), np.zeros((0, problem.n_obj))
+    return result.opt.get("X").astype(np.int64), result.opt.get("F")
+
+
+def row_keys(codes: Codes) -> NDArray[np.void]:
+    """One comparable value per row: equal rows have equal keys."""
+    packed = np.ascontiguousarray(codes.astype(np.uint8))
+    return packed.view(np.dtype((np.void, packed.shape[1])))[:, 0]
