@@ -1,0 +1,29 @@
+"""Pictures with labels: data sets by name, batches for training, scores.
+
+In: the name of a data set and a split. Out: `Sample`s (uint8 picture and mask), which `transforms` and `batches` turn
+into torch tensors and `metrics` scores. Training, evaluation, verification and the report call it. Only `transforms`
+and `batches` need torch, so they are imported by name.
+"""
+
+from mosegedge.data.dataset import SPLITS, Cached, DataGeometry, Sample, SegmentationSet, Split, cached
+from mosegedge.data.labels import IGNORE, colorize, overlay
+from mosegedge.data.metrics import ConfusionMatrix
+from mosegedge.data.registry import geometry, load, names, space_for
+
+__all__ = [
+    "IGNORE",
+    "SPLITS",
+    "Cached",
+    "ConfusionMatrix",
+    "DataGeometry",
+    "Sample",
+    "SegmentationSet",
+    "Split",
+    "cached",
+    "colorize",
+    "geometry",
+    "load",
+    "names",
+    "overlay",
+    "space_for",
+]

@@ -1,0 +1,154 @@
+"""The endless stream of training batches. A batch depends on the seed and its step alone, so a run resumes exactly."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mosegedge.data.dataset import SegmentationSet
+from mosegedge.data.transforms import augment, normalise
+from mosegedge.errors import DataError
+
+_ORDER, _VIEW = 0, 1
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What one training step sees.
+
+    Attributes:
+        step: Its number.
+        images: N x 3 x h x w, normalised.
+        masks: N x h x w int64, 255 where no class is given.
+    """
+
+    step: int
+    images: torch.Tensor
+    masks: torch.Tensor
+
+
+def batch_at(dataset: SegmentationSet, *, step: int, crop: tuple[int, int], batch_size: int, seed: int) -> Batch:
+    """The batch of a step: samples come in shuffled epochs without replacement, each in a random view."""
+    rng = _generator(seed, _VIEW, step)
+    views = [augment(dataset.read(index), crop, rng) for index in sample_indices(len(dataset), step, batch_size, seed)]
+    images = normalise(torch.cat([image for image, _ in views]))
+    masks = torch.from_numpy(np.stack([mask for _, mask in views]).astype(np.int64))
+    return Batch(step, images, masks)
+
+
+def sample_indices(size: int, step: int, batch_size: int, seed: int) -> list[int]:
+    """Which samples of a data set of a size the batch of a step holds."""
+    orders: dict[int, NDArray[np.int64]] = {}
+    indices = []
+    for position in range(step * batch_size, (step + 1) * batch_size):
+        epoch, place = divmod(position, size)
+        if epoch not in orders:
+            orders[epoch] = _generator(seed, _ORDER, epoch).permutation(size)
+        indices.append(int(orders[epoch][place]))
+    return indices
+
+
+def _generator(seed: int, purpose: int, number: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy=seed, spawn_key=(purpose, number))))
+
+
+class BatchStream:
+    """Iterates over batches from a step on, for ever; a thread prepares the next ones meanwhile.
+
+    It is a context manager; leaving it, or `close`, ends the thread. An error while a batch is made is raised where
+    that batch would have come.
+    """
+
+    def __init__(
+        self,
+        dataset: SegmentationSet,
+        *,
+        crop: tuple[int, int],
+        batch_size: int,
+        seed: int,
+        start_step: int = 0,
+        prefetch: int = 2,
+    ) -> None:
+        if not len(dataset):
+            raise DataError(f"{dataset.name}/{dataset.split} is empty; there is nothing to train on.")
+        self._dataset, self._crop, self._batch_size, self._seed = dataset, crop, batch_size, seed
+        self._step = start_step
+        self._ready: queue.Queue[Batch | Exception] = queue.Queue(max(prefetch, 1))
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        if prefetch:
+            self._thread = threading.Thread(target=self._work, args=(start_step,), name="batches", daemon=True)
+            self._thread.start()
+
+    def __iter__(self) -> BatchStream:
+        return self
+
+    def __next__(self) -> Batch:
+        if self._stop.is_set():
+            raise StopIteration
+        item: Batch | Exception = self._make(self._step) if self._thread is None else self._ready.get()
+        if isinstance(item, Exception):
+            self.close()
+            raise item
+        self._step = item.step + 1
+        return item
+
+    def __enter__(self) -> BatchStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the thread and the iteration."""
+        self._stop.set()
+        if self._thread is not None:
+            while self._thread.is_alive():
+                try:
+                    self._ready.get_nowait()
+                except queue.Empty:
+                    self._thread.join(0.05)
+
+    def _make(self, step: int) -> Batch:
+        return batch_at(self._dataset, step=step, crop=self._crop, batch_size=self._batch_size, seed=self._seed)
+
+    def _work(self, step: int) -> None:
+        while not self._stop.is_set():
+            try:
+                item: Batch | Exception = self._make(step)
+            except Exception as error:  # handed over to the consumer, not swallowed
+                item = error
+            self._ready.put(item)
+            if isinstance(item, Exception):
+                return
+            step += 1
+
+
+def batches(
+    dataset: SegmentationSet,
+    *,
+    crop: tuple[int, int],
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+    prefetch: int = 2,
+) -> BatchStream:
+    """An endless stream of training batches.
+
+    Args:
+        dataset: Samples; wrap it in `cached` where reading is slow.
+        crop: Height and width of the pictures.
+        batch_size: Pictures a batch.
+        seed: Names the whole stream.
+        start_step: The first step; the batches from there on are those that a stream from 0 would give.
+        prefetch: Batches that a thread keeps ready; 0 makes them when asked, with equal results.
+    """
+    return BatchStream(dataset, crop=crop, batch_size=batch_size, seed=seed, start_step=start_step, prefetch=prefetch)
