@@ -8,7 +8,7 @@ and `batches` need torch, so they are imported by name.
 from mosegedge.data.dataset import SPLITS, Cached, DataGeometry, Sample, SegmentationSet, Split, cached
 from mosegedge.data.labels import IGNORE, colorize, overlay
 from mosegedge.data.metrics import ConfusionMatrix
-from mosegedge.data.registry import geometry, load, names, space_for
+from mosegedge.data.registry import as_split, geometry, load, names, space_for
 
 __all__ = [
     "IGNORE",
@@ -19,6 +19,7 @@ __all__ = [
     "Sample",
     "SegmentationSet",
     "Split",
+    "as_split",
     "cached",
     "colorize",
     "geometry",

@@ -70,10 +70,19 @@ def load(name: str, split: Split, root: Path | None = None) -> SegmentationSet:
         >>> load("scenes", "val").read(0).image.shape
         (192, 384, 3)
     """
-    entry = _entry(name)
-    if split not in SPLITS:
-        raise DataError(f"There is no split {split!r}.", known=f"Splits: {', '.join(SPLITS)}.")
-    return entry.make(split, root)
+    return _entry(name).make(as_split(split), root)
+
+
+def as_split(text: str) -> Split:
+    """A split by its name.
+
+    Raises:
+        DataError: There is no such split.
+    """
+    for split in SPLITS:
+        if split == text:
+            return split
+    raise DataError(f"There is no split {text!r}.", known=f"Splits: {', '.join(SPLITS)}.")
 
 
 def geometry(name: str) -> DataGeometry:

@@ -34,7 +34,7 @@ def tile(name: str) -> Floats:
     for step, amplitude in _OCTAVES[name]:
         total += amplitude * _octave(dice, step)
         weight += amplitude * amplitude
-    return np.clip(total / np.sqrt(weight), -1.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(total / np.sqrt(weight), -1.0, 1.0), np.float32)
 
 
 def _octave(dice: Dice, step: int) -> Floats:
