@@ -1,0 +1,234 @@
+"""From a complete journal to a profile: values, latency model, and how good it is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mosegedge import __version__
+from mosegedge.devices.replies import DeviceDescription
+from mosegedge.errors import ProfileError
+from mosegedge.profiling.fit import Formula, fit_formula
+from mosegedge.profiling.journal import ProfileJournal
+from mosegedge.profiling.judge import agreement, kendall_tau
+from mosegedge.profiling.measurement import Measurement, Statistic, choose_statistic
+from mosegedge.profiling.plan import LAYER_BURST, NETWORK_BURST, Item, Plan
+from mosegedge.profiling.profile import (
+    DeviceSection,
+    ErrorSection,
+    FailedEntry,
+    LayerEntry,
+    ModelSection,
+    NetworkEntry,
+    Profile,
+    ProtocolSection,
+    RepeatabilitySection,
+    SpaceReference,
+    Timing,
+    model_of_formula,
+)
+from mosegedge.space import Architecture, SearchSpace
+from mosegedge.space.architecture import SCALE
+
+Floats = NDArray[np.float64]
+
+_DIGITS = 6
+
+
+def conclude(
+    plan: Plan,
+    journal: ProfileJournal,
+    description: DeviceDescription,
+    *,
+    version: int,
+    parent: int | None,
+    command: str,
+) -> Profile:
+    """The profile that follows from a complete journal."""
+    measured = _measurements(plan, journal)
+    statistic = choose_statistic(list(measured.values()))
+    values_ms = {key: round(measurement.value_ms(statistic), _DIGITS) for key, measurement in measured.items()}
+    formula = _fit(plan, values_ms)
+    return Profile(
+        version=version,
+        parent=parent,
+        origin="measured",
+        created=datetime.now(UTC).replace(microsecond=0),
+        mosegedge=__version__,
+        command=command,
+        space=SpaceReference(name=plan.space.name, digest=plan.space.digest),
+        device=DeviceSection(
+            name=plan.device.name,
+            backend=description.backend,
+            hardware=description.hardware,
+            system=description.system,
+            vendor=description.vendor,
+            conditions=journal.conditions,
+        ),
+        protocol=_protocol(plan, journal, statistic),
+        entries=[
+            LayerEntry(key=item.key, **_timing(measured[item.key], statistic).model_dump())
+            for item in plan.layers
+            if item.key in measured
+        ],
+        networks=[
+            *_network_entries(plan.fit, "fit", measured, statistic),
+            *_network_entries(plan.held_out, "held-out", measured, statistic),
+        ],
+        failed=[FailedEntry(key=key, error=error) for key, error in sorted(journal.failed.items())],
+        model=_model_section(formula),
+        error=_error(plan, values_ms, formula),
+        repeatability=_repeatability(plan, measured, statistic),
+    )
+
+
+def _measurements(plan: Plan, journal: ProfileJournal) -> dict[str, Measurement]:
+    """All measurements by key.
+
+    Raises:
+        ProfileError: One is neither on record nor known to fail, so the journal is not complete.
+    """
+    found = {item.key: journal.measurement(item.key) for item in plan.items}
+    open_keys = [key for key, measurement in found.items() if measurement is None and key not in journal.failed]
+    if open_keys:
+        raise ProfileError(
+            f"{journal.path} lacks {len(open_keys)} of {len(found)} measurements, the first is {open_keys[0]}.",
+            fix="Start the same command again.",
+        )
+    return {key: measurement for key, measurement in found.items() if measurement is not None}
+
+
+def _timing(measurement: Measurement, statistic: Statistic) -> Timing:
+    samples_ms = measurement.samples_ms
+    grade, reason = measurement.grade(statistic)
+    return Timing(
+        value_ms=round(measurement.value_ms(statistic), _DIGITS),
+        median_ms=round(float(np.median(samples_ms)), _DIGITS),
+        p95_ms=round(float(np.quantile(samples_ms, 0.95)), _DIGITS),
+        n=len(samples_ms),
+        grade=grade,
+        reason=reason,
+    )
+
+
+def _network_entries(
+    items: tuple[Item, ...], role: Literal["fit", "held-out"], measured: dict[str, Measurement], statistic: Statistic
+) -> list[NetworkEntry]:
+    entries = [
+        NetworkEntry(code=str(item.source), role=role, **_timing(measured[item.key], statistic).model_dump())
+        for item in items
+        if item.key in measured
+    ]
+    return sorted(entries, key=lambda entry: entry.code)
+
+
+def _protocol(plan: Plan, journal: ProfileJournal, statistic: Statistic) -> ProtocolSection:
+    return ProtocolSection(
+        scales=sorted(plan.settings.scales),
+        statistic=statistic,
+        passes=journal.passes,
+        bursts=journal.bursts,
+        warmup=(
+            f"until 2 runs in a row are no faster, at most {LAYER_BURST.max_warmup} "
+            f"(networks {NETWORK_BURST.max_warmup})"
+        ),
+        samples=(
+            f"{LAYER_BURST.min_samples} to {LAYER_BURST.max_samples} a burst "
+            f"(networks {NETWORK_BURST.min_samples} to {NETWORK_BURST.max_samples}), passes in random order"
+        ),
+        threads=plan.device.threads,
+        precision=plan.device.precision,
+        opset=plan.device.opset,
+        seed=plan.settings.seed,
+        restarts=len(journal.events),
+    )
+
+
+def _known_networks(plan: Plan, items: tuple[Item, ...], values_ms: dict[str, float]) -> list[Item]:
+    """Networks that were measured, as were all of their layers."""
+    return [
+        item
+        for item in items
+        if item.key in values_ms
+        and all(layer.spec.key in values_ms for layer in plan.space.layers_of(_architecture(item)))
+    ]
+
+
+def _architecture(item: Item) -> Architecture:
+    return cast(Architecture, item.source)
+
+
+def _fit(plan: Plan, values_ms: dict[str, float]) -> Formula:
+    items = _known_networks(plan, plan.fit, values_ms)
+    codes = plan.space.encode([_architecture(item) for item in items])
+    entry_ms = np.array([values_ms.get(spec.key, np.nan) for spec in plan.space.entries])
+    return fit_formula(plan.space, entry_ms, codes, np.array([values_ms[item.key] for item in items]))
+
+
+def _model_section(formula: Formula) -> ModelSection:
+    return ModelSection(
+        coefficients=dict(formula.coefficients),
+        constants_ms={str(scale): constant for scale, constant in formula.constants_ms.items()},
+        relative_sd=formula.relative_sd,
+    )
+
+
+def _error(plan: Plan, values_ms: dict[str, float], formula: Formula) -> ErrorSection:
+    """Judges the model on the held-out networks; nothing of them went into it."""
+    space = plan.space
+    items = _known_networks(plan, plan.held_out, values_ms)
+    codes = space.encode([_architecture(item) for item in items])
+    measured = np.array([values_ms[item.key] for item in items])
+    model = model_of_formula(space, values_ms, formula, name="under test", device=plan.device.name)
+    predicted, _ = model.predict(codes)
+    plain = np.array([_sum_of_layers(space, _architecture(item), values_ms) for item in items])
+    scales = codes[:, SCALE]
+    by_scale = {
+        str(scale): kendall_tau(predicted[scales == scale], measured[scales == scale]) for scale in np.unique(scales)
+    }
+    plain_sum = agreement(plain, measured)
+    return ErrorSection(
+        networks=len(items),
+        **asdict(agreement(predicted, measured)),
+        by_scale_kendall_tau=by_scale,
+        flops_kendall_tau=kendall_tau(space.flops(codes).astype(float), measured),
+        params_kendall_tau=kendall_tau(space.params(codes).astype(float), measured),
+        sum_of_layers_kendall_tau=plain_sum.kendall_tau,
+        sum_of_layers_mape=plain_sum.mape,
+    )
+
+
+def _sum_of_layers(space: SearchSpace, architecture: Architecture, values_ms: dict[str, float]) -> float:
+    return sum(values_ms[layer.spec.key] for layer in space.layers_of(architecture))
+
+
+def _repeatability(plan: Plan, measured: dict[str, Measurement], statistic: Statistic) -> RepeatabilitySection:
+    networks = [measured[item.key] for item in (*plan.fit, *plan.held_out) if item.key in measured]
+    layers = [measured[item.key] for item in plan.layers if item.key in measured]
+    first, second = np.array([network.halves_ms(statistic) for network in networks]).T
+    return RepeatabilitySection(
+        networks_kendall_tau=kendall_tau(first, second),
+        networks_mape=float(np.mean([network.disagreement(statistic) for network in networks])),
+        layers_mape=float(np.mean([layer.disagreement(statistic) for layer in layers])),
+        drift=_drift(plan, measured, statistic),
+    )
+
+
+def _drift(plan: Plan, measured: dict[str, Measurement], statistic: Statistic) -> float:
+    """Spread of the sentinels from pass to pass: (slowest - fastest) / fastest of their mean relative value."""
+    curves = []
+    for item in plan.layers:
+        if item.visits > 1 and item.key in measured:
+            bursts = measured[item.key].bursts_ns
+            passes = [bursts[start : start + item.visits] for start in range(0, len(bursts), item.visits)]
+            whole = measured[item.key].value_ms(statistic)
+            curves.append([Measurement(item.key, part, 0).value_ms(statistic) / whole for part in passes])
+    shortest = min((len(curve) for curve in curves), default=0)
+    if not shortest:
+        return 0.0
+    mean: Floats = np.mean([curve[:shortest] for curve in curves], axis=0)
+    return float(mean.max() / mean.min() - 1)

@@ -1,0 +1,171 @@
+"""The raw record of one profile: what was measured, line by line, and what happened meanwhile.
+
+{"type": "begin", "plan": ..., "fingerprint": ...}      first line
+{"type": "model", "key": ..., "sha256": ...}            a model was built and sent
+{"type": "burst", "key": ..., "visit": 0, ...}          raw samples; each (key, visit) once
+{"type": "failed", "key": ..., "error": ...}            the device cannot run this model
+{"type": "event", "text": ...}                          the agent was started again, and the like
+{"type": "conditions", ...}                             clocks, temperature and load after some bursts
+{"type": "end", ...}                                    nothing more will be measured
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from mosegedge.devices.replies import Burst, DeviceDescription
+from mosegedge.errors import ProfileError
+from mosegedge.files import Journal
+from mosegedge.profiling.measurement import Measurement
+from mosegedge.profiling.plan import Plan
+
+
+class ProfileJournal:
+    """Reads what an earlier run left, and appends to it.
+
+    Args:
+        path: The file; absent for a new profile.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._journal = Journal(path)
+        self.models: dict[str, str] = {}
+        self.failed: dict[str, str] = {}
+        self.events: list[str] = []
+        self.conditions: list[dict[str, Any]] = []
+        self.begin_record: dict[str, Any] | None = None
+        self.ended = False
+        self._bursts: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
+        for record in self._journal.read():
+            try:
+                self._take(record)
+            except (KeyError, TypeError, AttributeError) as error:
+                raise ProfileError(
+                    f"{path} holds a record that is no part of a journal: {str(record)[:120]}.",
+                    fix="Start again with --restart; the old journal is set aside.",
+                ) from error
+
+    @property
+    def bursts(self) -> int:
+        """Number of bursts on record."""
+        return sum(len(visits) for visits in self._bursts.values())
+
+    @property
+    def passes(self) -> int:
+        """How often the models were timed, at least; models with several visits a pass have more bursts."""
+        return min((len(visits) for visits in self._bursts.values()), default=0)
+
+    def begin(self, plan: Plan, description: DeviceDescription, *, command: str) -> None:
+        """Starts the record, or makes sure that an earlier run with the same plan on the same device started it.
+
+        Raises:
+            ProfileError: The journal belongs to another plan, or the device has changed meanwhile.
+        """
+        record = {
+            "type": "begin",
+            "plan": plan.digest,
+            "space": plan.space.name,
+            "fingerprint": description.fingerprint,
+            "command": command,
+        }
+        if self.begin_record is None:
+            self._append(record)
+            return
+        if self.begin_record.get("plan") != plan.digest:
+            raise ProfileError(
+                f"{self.path} is the record of another measurement that was not finished.",
+                known=f"It was begun by: {self.begin_record.get('command') or 'a call of profile_device'}.",
+                fix="Finish that one with its own command, or set it aside with --restart.",
+            )
+        if self.begin_record.get("fingerprint") != record["fingerprint"]:
+            raise ProfileError(
+                f"The device {plan.device.name} has changed since {self.path} was begun: "
+                f"{_difference(self.begin_record.get('fingerprint'), record['fingerprint'])}.",
+                fix="Start again with --restart; numbers of the two cannot be mixed.",
+            )
+
+    def has(self, key: str, visit: int) -> bool:
+        """Whether this burst is on record."""
+        return visit in self._bursts.get(key, {})
+
+    def add_model(self, key: str, sha256: str) -> None:
+        """Records that a model is on the device."""
+        self._append({"type": "model", "key": key, "sha256": sha256})
+
+    def add_burst(self, key: str, visit: int, burst: Burst) -> None:
+        """Records raw samples."""
+        self._append(
+            {
+                "type": "burst",
+                "key": key,
+                "visit": visit,
+                "warmup_ns": burst.warmup_ns,
+                "samples_ns": burst.samples_ns,
+                "preempted": burst.preempted,
+            }
+        )
+
+    def add_failure(self, key: str, error: str) -> None:
+        """Records that the device cannot run a model."""
+        self._append({"type": "failed", "key": key, "error": error})
+
+    def add_event(self, text: str) -> None:
+        """Records something that a reader of the numbers should know."""
+        self._append({"type": "event", "text": text})
+
+    def add_conditions(self, conditions: dict[str, Any]) -> None:
+        """Records what the device was doing."""
+        self._append({"type": "conditions", "values": conditions})
+
+    def end(self, *, reason: str) -> None:
+        """Records that nothing more will be measured."""
+        self._append({"type": "end", "reason": reason})
+
+    def measurement(self, key: str) -> Measurement | None:
+        """All bursts of a model, in the order of their visits; None where there is none."""
+        visits = self._bursts.get(key)
+        if not visits:
+            return None
+        ordered = [visits[visit] for visit in sorted(visits)]
+        preempted = sum(sum(1 for count in burst["preempted"] if count) for burst in ordered)
+        return Measurement(key, tuple(tuple(burst["samples_ns"]) for burst in ordered), preempted)
+
+    def set_aside(self) -> None:
+        """Renames the file, so that a new measurement starts from nothing and the old samples stay."""
+        number = 1
+        while (target := self.path.with_name(f"{self.path.name}.old{number}")).exists():
+            number += 1
+        self.path.rename(target)
+
+    def _append(self, record: dict[str, Any]) -> None:
+        self._journal.append(record)
+        self._take(record)
+
+    def _take(self, record: dict[str, Any]) -> None:
+        match record["type"]:
+            case "begin":
+                self.begin_record = record
+            case "model":
+                self.models[record["key"]] = record["sha256"]
+            case "burst":
+                self._bursts[record["key"]][record["visit"]] = record
+            case "failed":
+                self.failed[record["key"]] = record["error"]
+            case "event":
+                self.events.append(record["text"])
+            case "conditions":
+                self.conditions.append(record["values"])
+            case "end":
+                self.ended = True
+
+
+def _difference(before: Any, after: Any) -> str:
+    """The first field that differs, with both values."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in sorted({*before, *after}):
+            if before.get(name) != after.get(name):
+                return f"{name}: {_difference(before.get(name), after.get(name))}"
+    return f"{before} then, {after} now"

@@ -1,0 +1,105 @@
+"""LatencyModel: the latency of any network of a space, with a standard deviation, for many networks at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mosegedge.errors import ProfileError
+from mosegedge.space import Architecture, SearchSpace
+from mosegedge.space.architecture import SCALE
+from mosegedge.space.codes import Codes
+
+Floats = NDArray[np.float64]
+
+
+class Part(NamedTuple):
+    """What one part of a network costs."""
+
+    name: str
+    latency_ms: float
+    sd_ms: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LatencyModel:
+    """One cost per row of the look-up table, a constant per scale, and how far measurements lie around the sum.
+
+    Attributes:
+        space: The search space.
+        name: The profile that it comes from, for messages.
+        device: The device, for messages.
+        entry_ms: Cost of each row of `space.entries` inside a network; NaN where the profile has none.
+        constant_ms: What a network costs beyond its layers, by scale digit; NaN where the profile has none.
+        relative_sd: Standard deviation as a share of the latency.
+    """
+
+    space: SearchSpace
+    name: str
+    device: str
+    entry_ms: Floats
+    constant_ms: Floats
+    relative_sd: float
+
+    def predict(self, codes: Codes) -> tuple[Floats, Floats]:
+        """Mean and standard deviation in milliseconds of every network.
+
+        Args:
+            codes: N x 29 canonical codes.
+
+        Raises:
+            ProfileError: A network needs a layer or a scale that the profile does not have; nothing is filled in.
+        """
+        codes = np.asarray(codes)
+        mean_ms = self._padded[self.space.entries_of(codes)].sum(axis=1) + self.constant_ms[codes[:, SCALE]]
+        if np.isnan(mean_ms).any():
+            raise self._not_covered(codes)
+        return mean_ms, self.relative_sd * mean_ms
+
+    def predict_one(self, architecture: Architecture) -> tuple[float, float]:
+        """Mean and standard deviation in milliseconds of one network."""
+        mean_ms, sd_ms = self.predict(self.space.encode([architecture]))
+        return float(mean_ms[0]), float(sd_ms[0])
+
+    def parts(self, architecture: Architecture) -> list[Part]:
+        """The latency by part: stem, stages 1 to 4, decoder, and the constant that belongs to none of them.
+
+        The parts' variances sum to that of the whole, shared out by their latencies.
+        """
+        _, total_sd_ms = self.predict_one(architecture)
+        costs: dict[str, float] = {}
+        entries = self.space.entries_of(self.space.encode([architecture]))[0]
+        for slot, entry in zip(self.space.slots, entries, strict=True):
+            if entry >= 0:
+                part = slot.removeprefix("encoder.").split(".")[0]
+                costs[part] = costs.get(part, 0.0) + float(self.entry_ms[entry])
+        costs["constant"] = float(self.constant_ms[architecture.scale])
+        shares = {name: max(cost, 0.0) for name, cost in costs.items()}
+        whole = sum(shares.values())
+        return [Part(name, cost, total_sd_ms * (shares[name] / whole) ** 0.5) for name, cost in costs.items()]
+
+    @cached_property
+    def _padded(self) -> Floats:
+        """The table with a zero at the end, where the -1 of a layer that is switched off points."""
+        return np.append(self.entry_ms, 0.0)
+
+    def _not_covered(self, codes: Codes) -> ProfileError:
+        entries = self.space.entries_of(codes)
+        missing = np.unique(entries[(entries >= 0) & np.isnan(self._padded[entries])])
+        scales = np.unique(codes[:, SCALE][np.isnan(self.constant_ms[codes[:, SCALE]])])
+        covered = [str(scale) for scale in range(len(self.constant_ms)) if not np.isnan(self.constant_ms[scale])]
+        known = f"It covers the scales {', '.join(covered)}."
+        if len(missing):
+            known += f" First missing layer: {self.space.entries[missing[0]].key}."
+        needed = sorted({*covered, *(str(scale) for scale in scales)})
+        return ProfileError(
+            f"Profile {self.name} lacks {len(missing)} of the layers that these networks need"
+            + (f", and the scales {', '.join(map(str, scales))}." if len(scales) else "."),
+            known=known,
+            fix="Measure them: mosegedge profile "
+            f"--device {self.device} --space {self.space.name} --scales {','.join(needed)}",
+        )

@@ -1,0 +1,101 @@
+"""From raw samples to a number: value, spread, and how far the number can be trusted.
+
+A measurement consists of bursts of the same model at different times. On a machine that does other things as well,
+disturbance only ever adds time, so the smallest sample comes closest to the cost of the model itself; on a quiet board
+the median is just as good and needs no luck. Which of the two is used is decided for a whole profile from its own
+data: where the two are nearly equal the machine was quiet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mosegedge.devices.agent_client import AgentClient, BurstSettings
+
+Statistic = Literal["minimum", "median"]
+Grade = Literal["A", "B", "C"]
+
+_NS_PER_MS = 1e6
+_GRADE_A, _GRADE_B = 0.01, 0.03
+_MIN_SAMPLES = 10
+_QUIET = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Raw samples of one model.
+
+    Attributes:
+        key: The layer or network that was timed.
+        bursts_ns: Timed runs in nanoseconds, burst by burst.
+        preempted: Number of runs during which the processor was taken away.
+    """
+
+    key: str
+    bursts_ns: tuple[tuple[int, ...], ...]
+    preempted: int
+
+    @property
+    def samples_ms(self) -> NDArray[np.float64]:
+        """All timed runs in milliseconds."""
+        return np.concatenate([np.asarray(burst) for burst in self.bursts_ns]) / _NS_PER_MS
+
+    def value_ms(self, statistic: Statistic) -> float:
+        """The number that stands for the model."""
+        return float(_reduce(self.samples_ms, statistic))
+
+    def halves_ms(self, statistic: Statistic) -> tuple[float, float]:
+        """The value from every second burst, and from the others; both are the value when there is one burst."""
+        if len(self.bursts_ns) < 2:
+            return self.value_ms(statistic), self.value_ms(statistic)
+        first, second = (np.concatenate([np.asarray(burst) for burst in self.bursts_ns[start::2]]) for start in (0, 1))
+        return float(_reduce(first, statistic)) / _NS_PER_MS, float(_reduce(second, statistic)) / _NS_PER_MS
+
+    def disagreement(self, statistic: Statistic) -> float:
+        """How far the two halves are apart, relative to the value."""
+        first, second = self.halves_ms(statistic)
+        return abs(first - second) / self.value_ms(statistic)
+
+    def grade(self, statistic: Statistic) -> tuple[Grade, str]:
+        """A, B or C, and the reason in words."""
+        count, bursts = len(self.samples_ms), len(self.bursts_ns)
+        apart = self.disagreement(statistic)
+        reason = f"halves {apart:.1%} apart, {count} runs in {bursts} bursts, {self.preempted} preempted"
+        if bursts < 2 or count < _MIN_SAMPLES:
+            return "C", f"too few to compare: {reason}"
+        return ("A" if apart <= _GRADE_A else "B" if apart <= _GRADE_B else "C"), reason
+
+
+def choose_statistic(measurements: Sequence[Measurement]) -> Statistic:
+    """The median where the machine was quiet: where it lies close to the minimum for the typical model."""
+    excess = [m.value_ms("median") / m.value_ms("minimum") - 1 for m in measurements]
+    return "median" if float(np.median(excess)) <= _QUIET else "minimum"
+
+
+def measure(
+    agent: AgentClient, model: str, *, bursts: int = 20, settings: BurstSettings | None = None, key: str = ""
+) -> Measurement:
+    """Times one loaded model, for a check of a prediction.
+
+    Args:
+        agent: The agent that has loaded it.
+        model: Its id.
+        bursts: Number of bursts.
+        settings: Length of a burst.
+        key: Name of the measurement; the model's id by default.
+
+    Raises:
+        DeviceBusyError: Another run holds the device.
+    """
+    timed = list(agent.time([model] * bursts, settings or BurstSettings()))
+    preempted = sum(sum(1 for count in burst.preempted if count) for burst in timed)
+    return Measurement(key or model, tuple(burst.samples_ns for burst in timed), preempted)
+
+
+def _reduce(samples: NDArray[np.float64], statistic: Statistic) -> np.float64:
+    return np.float64(np.min(samples) if statistic == "minimum" else np.median(samples))

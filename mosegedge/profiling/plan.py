@@ -1,0 +1,253 @@
+"""What will be measured: every distinct layer of the chosen scales, and whole networks for fitting and for judging."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from mosegedge.devices.agent_client import BurstSettings
+from mosegedge.devices.inventory import Device
+from mosegedge.errors import UsageError
+from mosegedge.files import canonical_json, sha256_of_bytes
+from mosegedge.space import Architecture, LayerSpec, SearchSpace
+from mosegedge.space.architecture import SCALE
+from mosegedge.space.codes import LOWER_BOUNDS, UPPER_BOUNDS, Codes
+from mosegedge.space.counting import flops_of
+from mosegedge.space.space import SCALES
+
+MIN_PASSES = 2
+_SENTINELS = 5
+_VISITS_LAYER, _VISITS_NETWORK, _VISITS_SENTINEL = 1, 2, 4
+
+LAYER_BURST = BurstSettings(min_samples=3, max_samples=10, min_ns=4_000_000, max_warmup=8)
+NETWORK_BURST = BurstSettings(min_samples=2, max_samples=4, min_ns=10_000_000, max_warmup=3)
+
+# A rough processor, for estimates before anything was measured: fixed cost of a run, then multiply-adds a millisecond.
+_GUESS_FIXED_MS, _GUESS_FLOPS_PER_MS = 0.03, 45e6
+_GUESS_BUILD_LAYER_S, _GUESS_BUILD_NETWORK_S = 0.04, 0.45
+_WARMUP_RUNS = 2.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileSettings:
+    """How much is measured.
+
+    Attributes:
+        scales: Scale digits that the profile covers.
+        networks: Whole networks; half of them fit the latency model, the other half only judge it.
+        passes: How often the whole plan is gone through, in random order; at least 2.
+        budget_s: Stop after this much time, though never before every model was timed in 2 passes; None for no limit.
+        seed: Decides the networks and the order.
+    """
+
+    scales: tuple[int, ...] = tuple(range(SCALES))
+    networks: int = 80
+    passes: int = 24
+    budget_s: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        allowed = range(SCALES)
+        if not self.scales or len(set(self.scales)) < len(self.scales) or not set(self.scales) <= set(allowed):
+            raise UsageError(
+                f"The scales {', '.join(map(str, self.scales)) or '(none)'} cannot be profiled.",
+                known=f"Scale digits go from 0 to {SCALES - 1}, each once.",
+                fix="--scales 0,2",
+            )
+        if self.networks < self.fewest_networks:
+            raise UsageError(
+                f"{self.networks} whole networks are too few for {len(self.scales)} scales.",
+                known="The smallest and the largest network of each scale fit the model, as many others judge it.",
+                fix=f"--networks {self.fewest_networks}",
+            )
+        if self.passes < MIN_PASSES:
+            raise UsageError(
+                f"{self.passes} passes are too few.",
+                known="The spread of a measurement shows only between passes.",
+                fix=f"--passes {MIN_PASSES}",
+            )
+        if self.budget_s is not None and self.budget_s <= 0:
+            raise UsageError(f"A budget of {self.budget_s} s is no time.", fix="--budget 90s")
+
+    @property
+    def fewest_networks(self) -> int:
+        """Smallest number of networks that can fit and judge a model of these scales."""
+        return max(8, 4 * len(self.scales))
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One model to be timed.
+
+    Attributes:
+        key: Canonical name, unique in the plan.
+        source: The layer or the network.
+        flops: Multiply-adds.
+        visits: Bursts in each pass.
+    """
+
+    key: str
+    source: LayerSpec | Architecture
+    flops: int
+    visits: int
+
+    @property
+    def settings(self) -> BurstSettings:
+        """Length of its bursts."""
+        return NETWORK_BURST if isinstance(self.source, Architecture) else LAYER_BURST
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a profile needs to have measured.
+
+    Attributes:
+        space: The search space.
+        device: Where it is measured.
+        settings: How much of it.
+        layers: Distinct layers of the chosen scales, by key.
+        fit: Networks that the latency model is fitted to.
+        held_out: Networks that it is judged on, and never fitted to.
+        positions: Rows of the look-up table that the layers fill; equal layers share one measurement.
+    """
+
+    space: SearchSpace
+    device: Device
+    settings: ProfileSettings
+    layers: tuple[Item, ...]
+    fit: tuple[Item, ...]
+    held_out: tuple[Item, ...]
+    positions: int
+
+    @cached_property
+    def items(self) -> tuple[Item, ...]:
+        """All models."""
+        return (*self.layers, *self.fit, *self.held_out)
+
+    @property
+    def bursts_a_pass(self) -> int:
+        """Number of bursts of one pass."""
+        return sum(item.visits for item in self.items)
+
+    @cached_property
+    def digest(self) -> str:
+        """What has to be equal for two runs to belong to the same profile; the number of passes may differ."""
+        identity = {
+            "space": self.space.digest,
+            "backend": self.device.backend,
+            "threads": self.device.threads,
+            "precision": self.device.precision,
+            "opset": self.device.opset,
+            "items": [item.key for item in self.items],
+            "seed": self.settings.seed,
+        }
+        return sha256_of_bytes(canonical_json(identity).encode())
+
+    @property
+    def build_s(self) -> float:
+        """Rough estimate of the time to build the models."""
+        networks = len(self.fit) + len(self.held_out)
+        return _GUESS_BUILD_LAYER_S * len(self.layers) + _GUESS_BUILD_NETWORK_S * networks
+
+    @property
+    def pass_s(self) -> float:
+        """Rough estimate of the time of one pass."""
+        return sum(item.visits * _burst_ms(item) for item in self.items) / 1e3
+
+    @property
+    def estimate_s(self) -> float:
+        """Rough estimate of the whole time."""
+        whole = self.build_s + self.settings.passes * self.pass_s
+        budget = self.settings.budget_s
+        return whole if budget is None else min(whole, max(budget, self.build_s + MIN_PASSES * self.pass_s))
+
+
+def make_plan(space: SearchSpace, device: Device, settings: ProfileSettings) -> Plan:
+    """Chooses layers and networks; the same arguments give the same plan."""
+    size = len(space.entries) // SCALES
+    rows = [space.entries[scale * size + row] for scale in settings.scales for row in range(size)]
+    specs = sorted(set(rows), key=lambda spec: spec.key)
+    sentinels = {spec.key for spec in _spread(sorted(specs, key=flops_of))}
+    layers = tuple(
+        Item(spec.key, spec, flops_of(spec), _VISITS_SENTINEL if spec.key in sentinels else _VISITS_LAYER)
+        for spec in specs
+    )
+    rng = np.random.default_rng(settings.seed)
+    fit = _fit_networks(space, settings, rng)
+    held_out = _held_out_networks(space, settings, rng, fit)
+    return Plan(space, device, settings, layers, _networks(space, fit), _networks(space, held_out), len(rows))
+
+
+def network_key(architecture: Architecture) -> str:
+    """Name of a whole network in journals."""
+    return f"network {architecture}"
+
+
+def _fit_networks(space: SearchSpace, settings: ProfileSettings, rng: np.random.Generator) -> list[Architecture]:
+    """The extremes of every scale, and between them networks of all sizes.
+
+    Digits drawn uniformly give networks of nearly equal size; so each network draws first how large it tends to be.
+    """
+    chosen = [_at_scale(end, scale) for scale in settings.scales for end in (space.smallest, space.largest)]
+    count = settings.networks - settings.networks // 2 - len(chosen)
+    tendency = rng.permutation((np.arange(count) + 0.5) / max(count, 1))
+    spans = np.broadcast_to(UPPER_BOUNDS - LOWER_BOUNDS, (count, len(UPPER_BOUNDS)))
+    codes = LOWER_BOUNDS + rng.binomial(spans, tendency[:, None])
+    return _fill(space, settings, chosen, space.repair(codes, rng), count, rng)
+
+
+def _held_out_networks(
+    space: SearchSpace, settings: ProfileSettings, rng: np.random.Generator, fit: list[Architecture]
+) -> list[Architecture]:
+    count = settings.networks // 2
+    return _fill(space, settings, fit, space.sample(count, rng), count, rng)[len(fit) :]
+
+
+def _fill(
+    space: SearchSpace,
+    settings: ProfileSettings,
+    taken: list[Architecture],
+    codes: Codes,
+    count: int,
+    rng: np.random.Generator,
+) -> list[Architecture]:
+    """Adds `count` networks, at the scales in turn; one that is there already is replaced by a random one."""
+    chosen = list(taken)
+    for index in range(count):
+        scale = settings.scales[index % len(settings.scales)]
+        network = _at_scale(space.decode(codes[index])[0], scale)
+        while network in chosen:
+            network = _at_scale(space.decode(space.sample(1, rng))[0], scale)
+        chosen.append(network)
+    return chosen
+
+
+def _at_scale(architecture: Architecture, scale: int) -> Architecture:
+    digits = list(architecture.digits)
+    digits[SCALE] = scale
+    return Architecture(tuple(digits))
+
+
+def _networks(space: SearchSpace, architectures: Iterable[Architecture]) -> tuple[Item, ...]:
+    chosen = list(architectures)
+    flops = space.flops(space.encode(chosen))
+    return tuple(
+        Item(network_key(network), network, int(count), _VISITS_NETWORK)
+        for network, count in zip(chosen, flops, strict=True)
+    )
+
+
+def _spread(specs: list[LayerSpec]) -> list[LayerSpec]:
+    """A few layers of all sizes, from the second quarter on: the smallest ones are mostly overhead."""
+    places = np.linspace(len(specs) // 4, len(specs) - 1, num=min(_SENTINELS, len(specs)))
+    return [specs[int(place)] for place in places]
+
+
+def _burst_ms(item: Item) -> float:
+    run_ms = _GUESS_FIXED_MS + item.flops / _GUESS_FLOPS_PER_MS
+    settings = item.settings
+    samples = min(settings.max_samples, max(settings.min_samples, settings.min_ns / 1e6 / run_ms))
+    return run_ms * (samples + min(_WARMUP_RUNS, settings.max_warmup))

@@ -1,0 +1,219 @@
+"""Profile: what layers and networks cost on one device, with everything that a reader needs to trust the numbers.
+
+The fields here are the file format (see profiles/README.md); `profile_text` writes and reads the file.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from mosegedge.errors import ProfileError
+from mosegedge.profiling.fit import Formula, entry_costs, entry_terms
+from mosegedge.profiling.latency import LatencyModel
+from mosegedge.space import SearchSpace
+from mosegedge.space.space import SCALES
+
+Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+ScaleDigit = Annotated[str, Field(pattern="^[0-4]$")]
+
+
+class Section(BaseModel):
+    """A part of the file; unknown fields are refused, values are never converted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+
+class SpaceReference(Section):
+    """The search space that was measured."""
+
+    name: str
+    digest: Digest
+
+
+class DeviceSection(Section):
+    """The device: what it is called, what it is, and what it was doing."""
+
+    name: str
+    backend: str
+    hardware: dict[str, Any]
+    system: dict[str, Any]
+    vendor: dict[str, Any]
+    conditions: list[dict[str, Any]] = Field(description="clocks, temperature, load at the start of each pass")
+
+
+class ProtocolSection(Section):
+    """How it was measured."""
+
+    scales: list[Annotated[int, Field(ge=0, lt=SCALES)]] = Field(min_length=1)
+    statistic: Literal["minimum", "median"] = Field(description="what value_ms is of all timed runs of a model")
+    passes: Count
+    bursts: Count
+    warmup: str
+    samples: str
+    threads: Annotated[int, Field(ge=1)]
+    batch: Literal[1] = 1
+    precision: str
+    opset: int
+    io_included: Literal[False] = Field(
+        default=False, description="inputs and outputs stay in the runtime's memory; copying pictures is not timed"
+    )
+    seed: Count
+    restarts: Count = Field(description="how often the agent had to be started again")
+
+
+class Timing(Section):
+    """What all timed models have."""
+
+    value_ms: Milliseconds
+    median_ms: Milliseconds
+    p95_ms: Milliseconds
+    n: Annotated[int, Field(ge=1)]
+    grade: Literal["A", "B", "C"]
+    reason: str
+
+
+class LayerEntry(Timing):
+    """One row of the look-up table, by the key of its layer."""
+
+    key: str
+
+
+class NetworkEntry(Timing):
+    """One whole network."""
+
+    code: str
+    role: Literal["fit", "held-out"]
+
+
+class FailedEntry(Section):
+    """A model that the device could not run."""
+
+    key: str
+    error: str
+
+
+class ModelSection(Section):
+    """The formula of the latency model (see `mosegedge.profiling.fit`)."""
+
+    coefficients: dict[str, Number]
+    constants_ms: dict[ScaleDigit, Number]
+    relative_sd: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class ErrorSection(Section):
+    """How well the model predicts the held-out networks, with simpler predictors beside it."""
+
+    networks: Count
+    kendall_tau: Number
+    spearman: Number
+    mape: Number
+    bias: Number
+    worst: Number
+    by_scale_kendall_tau: dict[ScaleDigit, Number]
+    flops_kendall_tau: Number
+    params_kendall_tau: Number
+    sum_of_layers_kendall_tau: Number
+    sum_of_layers_mape: Number
+
+
+class RepeatabilitySection(Section):
+    """How well two halves of the same measurement agree: no model can be better."""
+
+    networks_kendall_tau: Number
+    networks_mape: Number
+    layers_mape: Number
+    drift: Number = Field(description="spread of the sentinel layers' value from pass to pass, relative")
+
+
+class Profile(Section):
+    """Everything that was measured and concluded in one go, never rewritten."""
+
+    schema_number: Literal[1] = Field(default=1, alias="schema")
+    version: Annotated[int, Field(ge=1)]
+    parent: Annotated[int, Field(ge=1)] | None
+    origin: Literal["measured", "simulated"]
+    created: datetime = Field(strict=False)
+    mosegedge: str
+    command: str
+    space: SpaceReference
+    device: DeviceSection
+    protocol: ProtocolSection
+    entries: list[LayerEntry] = Field(min_length=1)
+    networks: list[NetworkEntry]
+    failed: list[FailedEntry]
+    model: ModelSection
+    error: ErrorSection
+    repeatability: RepeatabilitySection
+    digest: Digest | None = Field(default=None, description="SHA-256 of the canonical JSON of all other fields")
+
+    @property
+    def name(self) -> str:
+        """What `load_profile` takes: `local/tiny-fp32/v1`."""
+        return f"{self.device.name}/{self.series}/v{self.version}"
+
+    @property
+    def series(self) -> str:
+        """Folder of all versions of this measurement: space and precision, and the threads where there are several."""
+        space = SearchSpace.load(self.space.name)
+        return series_name(space, precision=self.protocol.precision, threads=self.protocol.threads)
+
+    def latency_model(self, space: SearchSpace | None = None) -> LatencyModel:
+        """The model that predicts the networks of a space.
+
+        Args:
+            space: The space; by default it is loaded by its name, which works for shipped presets.
+
+        Raises:
+            ProfileError: The profile is of another space.
+        """
+        space = space or SearchSpace.load(self.space.name)
+        if space.digest != self.space.digest:
+            raise ProfileError(
+                f"The profile of {self.device.name} is of the space {self.space.name} with digest "
+                f"{self.space.digest[:12]}, asked for is {space.name} with {space.digest[:12]}.",
+                known="Layers of two spaces cost different times even where they look alike.",
+                fix=f"Measure this one: mosegedge profile --device {self.device.name} --space {space.name}",
+            )
+        values = {entry.key: entry.value_ms for entry in self.entries}
+        formula = Formula(
+            coefficients=self.model.coefficients,
+            constants_ms={int(scale): constant for scale, constant in self.model.constants_ms.items()},
+            relative_sd=self.model.relative_sd,
+        )
+        return model_of_formula(space, values, formula, name=f"of {self.device.name}", device=self.device.name)
+
+
+def model_of_formula(
+    space: SearchSpace, values_ms: dict[str, float], formula: Formula, *, name: str, device: str
+) -> LatencyModel:
+    """Puts isolated latencies (by the key of their layer) and a formula together."""
+    entry_ms = np.array([values_ms.get(spec.key, np.nan) for spec in space.entries])
+    terms = entry_terms(space, entry_ms)
+    unknown = sorted(set(formula.coefficients) - set(terms))
+    if unknown:
+        raise ProfileError(
+            f"The latency model of the profile has the unknown term {unknown[0]!r}.",
+            known=f"Terms: {', '.join(terms)}.",
+        )
+    constant_ms = np.array([formula.constants_ms.get(scale, np.nan) for scale in range(SCALES)])
+    return LatencyModel(
+        space=space,
+        name=name,
+        device=device,
+        entry_ms=entry_costs(terms, formula.coefficients),
+        constant_ms=constant_ms,
+        relative_sd=formula.relative_sd,
+    )
+
+
+def series_name(space: SearchSpace, *, precision: str, threads: int) -> str:
+    """Name of the folder of one device's profiles of one space."""
+    suffix = "" if threads == 1 else f"-{threads}threads"
+    return f"{space.slug}-{precision}{suffix}"

@@ -1,0 +1,125 @@
+"""Where profiles are: `<root>/<device>/<space>-<precision>/v<N>.json`, one folder a series, never rewritten."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from mosegedge.errors import ProfileError
+from mosegedge.files import write_atomic
+from mosegedge.profiling.profile import Profile, series_name
+from mosegedge.profiling.profile_text import profile_of_text, text_of_profile
+from mosegedge.space import SearchSpace
+
+DEFAULT_ROOT = Path("profiles")
+_VERSION_FILE = re.compile(r"v([1-9][0-9]*)\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """All versions of one device's profile of one space.
+
+    Attributes:
+        folder: Where they are; it need not exist yet.
+    """
+
+    folder: Path
+
+    @property
+    def versions(self) -> list[int]:
+        """Numbers of the versions on disk, oldest first."""
+        matches = (_VERSION_FILE.fullmatch(path.name) for path in self.folder.glob("v*.json"))
+        return sorted(int(match[1]) for match in matches if match)
+
+    @property
+    def latest(self) -> int | None:
+        """Newest version on disk."""
+        return max(self.versions, default=None)
+
+    @property
+    def next_version(self) -> int:
+        """Number that a new measurement gets."""
+        return (self.latest or 0) + 1
+
+    def path(self, version: int) -> Path:
+        """File of a version."""
+        return self.folder / f"v{version}.json"
+
+    def journal(self, version: int) -> Path:
+        """Raw samples of a version."""
+        return self.folder / f"v{version}.journal.jsonl"
+
+
+def series_of(root: Path, *, device: str, space: SearchSpace, precision: str, threads: int) -> Series:
+    """The series that a measurement belongs to."""
+    return Series(root / device / series_name(space, precision=precision, threads=threads))
+
+
+def save_profile(profile: Profile, series: Series) -> Path:
+    """Writes a profile as a version of a series.
+
+    Raises:
+        ProfileError: There is such a version already.
+    """
+    path = series.path(profile.version)
+    if path.exists():
+        raise ProfileError(
+            f"{path} exists, and a profile is never rewritten.",
+            fix="Measure again; the new profile gets the next version.",
+        )
+    write_atomic(path, text_of_profile(profile))
+    return path
+
+
+def load_profile(reference: str | Path, *, root: Path = DEFAULT_ROOT) -> Profile:
+    """Loads a profile.
+
+    Args:
+        reference: A file, or `device/series` for the latest version, or `device/series/v2`.
+        root: Folder that holds the devices.
+
+    Raises:
+        ProfileError: There is none, or it cannot be used.
+
+    Example:
+        >>> load_profile("local/tiny-fp32").error.kendall_tau  # doctest: +SKIP
+    """
+    path = _find(str(reference), root)
+    try:
+        return profile_of_text(path.read_bytes(), str(path))
+    except OSError as error:
+        raise ProfileError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def list_profiles(root: Path = DEFAULT_ROOT) -> list[Path]:
+    """Files of all profiles under a root, by name and version."""
+    found = [path for path in root.glob("*/*/v*.json") if _VERSION_FILE.fullmatch(path.name)]
+    return sorted(found, key=lambda path: (str(path.parent), int(path.stem[1:])))
+
+
+def _find(reference: str, root: Path) -> Path:
+    if reference.endswith(".json"):
+        path = Path(reference)
+        if path.is_file():
+            return path
+        raise _absent(reference, root)
+    folder, _, last = reference.rpartition("/")
+    if re.fullmatch(r"v[1-9][0-9]*", last):
+        path = root / folder / f"{last}.json"
+        if path.is_file():
+            return path
+        raise _absent(reference, root)
+    series = Series(root / reference)
+    if series.latest is None:
+        raise _absent(reference, root)
+    return series.path(series.latest)
+
+
+def _absent(reference: str, root: Path) -> ProfileError:
+    known = ", ".join(str(path.relative_to(root).with_suffix("")) for path in list_profiles(root))
+    return ProfileError(
+        f"There is no profile {reference}.",
+        known=f"Profiles in {root}: {known or 'none'}.",
+        fix="Measure one: mosegedge profile --device local --space tiny",
+    )
