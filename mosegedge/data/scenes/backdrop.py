@@ -8,7 +8,8 @@ import numpy as np
 
 from mosegedge.data.labels import BUILDING, ROAD, SIDEWALK, TERRAIN, VEGETATION
 from mosegedge.data.scenes import colours
-from mosegedge.data.scenes.canvas import FAR_M, Canvas, Mask, planes
+from mosegedge.data.scenes.camera import FAR_M, Mask
+from mosegedge.data.scenes.canvas import Canvas, planes
 from mosegedge.data.scenes.dice import Dice
 from mosegedge.data.scenes.noise import Floats, crop, look_up
 from mosegedge.data.scenes.street import LANE_M, Side, Street

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from mosegedge.data.labels import BUILDING, FENCE, VEGETATION
-from mosegedge.data.scenes.canvas import Camera, Canvas, Mask, Patch
+from mosegedge.data.scenes.camera import Camera, Mask, Patch
+from mosegedge.data.scenes.canvas import Canvas
 from mosegedge.data.scenes.colours import Colour
 from mosegedge.data.scenes.dice import Dice
 from mosegedge.data.scenes.noise import Floats, Integers, look_up

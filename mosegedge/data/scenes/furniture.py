@@ -6,7 +6,8 @@ import numpy as np
 
 from mosegedge.data.labels import LIGHT, POLE, SIGN
 from mosegedge.data.scenes import colours
-from mosegedge.data.scenes.canvas import Canvas, Figure, Mask
+from mosegedge.data.scenes.camera import Mask
+from mosegedge.data.scenes.canvas import Canvas, Figure
 from mosegedge.data.scenes.colours import Colour
 from mosegedge.data.scenes.dice import Dice
 from mosegedge.data.scenes.noise import crop

@@ -8,7 +8,8 @@ import numpy as np
 
 from mosegedge.data.labels import BICYCLE, MOTORCYCLE, PERSON, RIDER
 from mosegedge.data.scenes import colours
-from mosegedge.data.scenes.canvas import Canvas, Figure, Mask, Patch
+from mosegedge.data.scenes.camera import Mask, Patch
+from mosegedge.data.scenes.canvas import Canvas, Figure
 from mosegedge.data.scenes.colours import Colour
 from mosegedge.data.scenes.dice import Dice
 from mosegedge.data.scenes.noise import Floats, crop

@@ -10,7 +10,7 @@ from mosegedge.data.labels import CITYSCAPES, palette_of
 from mosegedge.data.scenes import backdrop, facades, finish, traffic
 from mosegedge.data.scenes.canvas import Canvas
 from mosegedge.data.scenes.dice import Dice
-from mosegedge.data.scenes.street import plan_street
+from mosegedge.data.scenes.plan import plan_street
 
 HEIGHT, WIDTH = 192, 384
 _STREAM = 20_250_611
