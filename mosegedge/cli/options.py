@@ -19,6 +19,8 @@ SpaceOption = Annotated[
 ]
 DataOption = Annotated[str, typer.Option(help="Data set: scenes, camvid.")]
 DataRootOption = Annotated[Path | None, typer.Option(help="Folder of the data set, where it needs one.")]
+SupernetOption = Annotated[str, typer.Option(help="Checkpoint file, run folder of a training, or `demo` for the shipped one.")]
+DeviceOption = Annotated[str, typer.Option(help="Name of a device: mosegedge devices list.")]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads for PyTorch.")]
 
 
@@ -32,9 +34,9 @@ def open_space(space: str, data: str) -> SearchSpace:
 
 def open_data(name: str, split: Literal["train", "guide", "val"], root: Path | None) -> SegmentationSet:
     """One part of a data set."""
-    from mosegedge import data
+    from mosegedge.data import cached, load
 
-    return data.load(name, split, root)
+    return cached(load(name, split, root))
 
 
 def set_threads(threads: int) -> None:

@@ -35,7 +35,7 @@ def train(
     data_root: DataRootOption = None,
     steps: Annotated[int, typer.Option(help="Training steps.")] = 3000,
     batch_size: Annotated[int, typer.Option(help="Pictures a step.")] = 8,
-    learning_rate: Annotated[float, typer.Option(help="At the start of the poly schedule.")] = 0.05,
+    learning_rate: Annotated[float, typer.Option(help="At the start of the poly schedule.")] = 0.15,
     seed: Annotated[int, typer.Option(help="Decides weights, pictures and networks.")] = 0,
     threads: ThreadsOption = 1,
     as_json: JsonFlag = False,

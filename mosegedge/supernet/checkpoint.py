@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from safetensors.torch import save
 from torch import Tensor
 
 from mosegedge.errors import CheckpointError, SpaceError
-from mosegedge.files import canonical_json, sha256_of_file, write_atomic
+from mosegedge.files import canonical_json, write_atomic
 from mosegedge.space import SearchSpace
 from mosegedge.space.presets import Preset
 from mosegedge.supernet.model import Supernet
 
 SUPERNET_FILE = "supernet.safetensors"
+SHIPPED = "demo"
+SHIPPED_FILE = "tiny-scenes.safetensors"
 _FORMAT = "mosegedge-supernet-1"
 
 
@@ -67,16 +70,22 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], kind: str, info: Super
     write_atomic(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}, header))
 
 
+def checkpoint_path(name: str) -> Path:
+    """The file that a user means: `demo` for the shipped weights, a `.safetensors` file, or a training's run folder."""
+    if name == SHIPPED:
+        return Path(str(resources.files("mosegedge.supernet") / "weights" / SHIPPED_FILE))
+    return Path(name) / SUPERNET_FILE if Path(name).is_dir() else Path(name)
+
+
 def load_supernet(path: Path) -> tuple[Supernet, SupernetInfo]:
     """Reads a checkpoint.
 
     Args:
-        path: A `.safetensors` file, or the folder of a training run that holds one.
+        path: What `checkpoint_path` gives.
 
     Raises:
         CheckpointError: The file is missing, damaged, or not a supernet.
     """
-    path = path / SUPERNET_FILE if path.is_dir() else path
     tensors, info = read_tensors(path, _FORMAT)
     supernet = Supernet(info.space, torch.Generator())
     load_weights(supernet, tensors, path)
@@ -123,8 +132,3 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], SupernetInfo
     if info.space.digest != header["space_digest"]:
         raise CheckpointError(f"The space in the header of {path} does not match its digest.", fix="Copy it again.")
     return tensors, info
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a checkpoint, given as a file or a run folder."""
-    return sha256_of_file(path / SUPERNET_FILE if path.is_dir() else path)

@@ -46,7 +46,7 @@ class TrainConfig:
 
     steps: int = 3000
     batch_size: int = 8
-    learning_rate: float = 0.05
+    learning_rate: float = 0.15
     warmup_steps: int = 100
     momentum: float = 0.9
     weight_decay: float = 1e-5

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from torch.optim import SGD
 from torch.utils.tensorboard import SummaryWriter
 
+from mosegedge.data.batches import Batch, batches
 from mosegedge.data.dataset import SegmentationSet
-from mosegedge.data.transforms import batches
 from mosegedge.errors import CheckpointError
 from mosegedge.progress import Progress
 from mosegedge.space import SearchSpace
@@ -59,17 +59,19 @@ def train_supernet(
         CheckpointError: The folder holds the state of another training.
     """
     supernet = Supernet(space, torch.Generator().manual_seed(config.seed)).train()
+    supernet = supernet.to(memory_format=torch.channels_last)  # a quarter faster on a CPU
     optimizer = SGD(_parameter_groups(supernet, config), lr=config.learning_rate, momentum=config.momentum)
     start = _restore(supernet, optimizer, output / STATE_FILE, space, config)
     weights = class_weights(dataset)
     progress.start("training", config.steps, start)
-    stream = batches(dataset, space.preset.crop, config.batch_size, seed=config.seed, start_step=start)
-    with _tensorboard(output / "tensorboard", start) as log, stream as pictures_and_labels:
+    stream = batches(
+        dataset, crop=space.preset.crop, batch_size=config.batch_size, seed=config.seed, start_step=start
+    )
+    with _tensorboard(output / "tensorboard", start) as log, stream:
         step = start
         try:
             while step < config.steps:
-                pictures, labels = next(pictures_and_labels)
-                losses = _step(supernet, optimizer, pictures, labels, weights, config=config, step=step)
+                losses = _step(supernet, optimizer, next(stream), weights, config)
                 for name, value in losses.items():
                     log.add_scalar(f"loss/{name}", value, step)
                 step += 1
@@ -85,23 +87,17 @@ def train_supernet(
 
 
 def _step(
-    supernet: Supernet,
-    optimizer: SGD,
-    pictures: Tensor,
-    labels: Tensor,
-    weights: Tensor,
-    *,
-    config: TrainConfig,
-    step: int,
+    supernet: Supernet, optimizer: SGD, batch: Batch, weights: Tensor, config: TrainConfig
 ) -> dict[str, float]:
     """One optimiser step over all networks of the step; returns the loss of the first and of the last of them."""
-    networks = networks_of_step(config, supernet.space, step)
+    networks = networks_of_step(config, supernet.space, batch.step)
     size = supernet.space.input_size(networks[0])
-    pictures = F.interpolate(pictures, size=size, mode="bilinear", align_corners=False, antialias=True)
-    labels = resize_labels(labels, size)
+    pictures = F.interpolate(batch.images, size=size, mode="bilinear", align_corners=False, antialias=True)
+    pictures = pictures.contiguous(memory_format=torch.channels_last)
+    labels = resize_labels(batch.masks, size)
     optimizer.zero_grad()
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate(config, step)
+        group["lr"] = learning_rate(config, batch.step)
     losses, teacher = [], None
     for network in networks:
         outputs = supernet(pictures, network)
@@ -114,7 +110,7 @@ def _step(
         (loss / len(networks)).backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(supernet.parameters(), config.gradient_norm, error_if_nonfinite=True)
     optimizer.step()
-    return {"largest": losses[0], "smallest": losses[-1], "learning_rate": learning_rate(config, step)}
+    return {"largest": losses[0], "smallest": losses[-1], "learning_rate": learning_rate(config, batch.step)}
 
 
 def _parameter_groups(supernet: Supernet, config: TrainConfig) -> list[dict[str, object]]:
