@@ -61,17 +61,17 @@ def paint_ground(canvas: Canvas, street: Street, dice: Dice) -> None:
     z = np.minimum(camera.focal * camera.eye_m / drop, FAR_M)
     x = (np.arange(camera.width) + 0.5 - camera.centre) * (z / camera.focal) - camera.bend * z * z
     x, z = x.astype(np.float32), z.astype(np.float32)
-    zone = _zones(street, x, z)
+    zone = _zones(street, x, z).astype(np.intp)
     labels, base, rough, slabs = _materials(street, dice)
     across, ahead = (x * 24.0).astype(np.int32), (z * 24.0).astype(np.int32)
     near = 1.0 / (1.0 + z * np.float32(0.04))
     fine = look_up("grass", across + dice.integer(0, 256), ahead)
     stains = look_up("stains", (across >> 1) + dice.integer(0, 256), (ahead >> 2) + dice.integer(0, 256))
-    tone = rough[zone] * near * fine + np.float32(dice.uniform(0.05, 0.22)) * stains
+    tone = np.take(rough, zone) * near * fine + np.float32(dice.uniform(0.05, 0.22)) * stains
     tone += np.float32(1.0)
-    tone -= slabs[zone] * near * _joints(x, z, dice.uniform(0.4, 1.2))
+    tone -= np.take(slabs, zone) * near * _joints(x, z, dice.uniform(0.4, 1.2))
     tone -= np.float32(dice.uniform(0.0, 0.35)) * _kerbs(street, x)
-    colour = base.T[:, zone]
+    colour = np.take(base.T, zone, axis=1)
     colour *= tone
     _mark(colour, street, x, z, stains, dice)
     if street.wet:
@@ -79,7 +79,7 @@ def paint_ground(canvas: Canvas, street: Street, dice: Dice) -> None:
         colour += (planes(street.light.sky_low) - colour) * mirror
     colour *= street.light_on(x, z)
     canvas.colour[:, first:] = colour
-    canvas.label[first:] = labels[zone]
+    canvas.label[first:] = np.take(labels, zone)
     canvas.depth[first:] = z
 
 

@@ -31,12 +31,13 @@ class Figure:
 
     def painted(self, shade: Floats | float) -> tuple[Mask, Floats, NDArray[np.uint8]]:
         """Where the figure is, its colours (3 x h x w) times a shade, its classes."""
-        colour = np.array(self._colours, np.float32).T[:, self._part]
-        factor = np.broadcast_to(np.asarray(shade, np.float32), self._part.shape)
-        for part in self._glow:
-            factor = np.where(self._part == part, np.float32(1.0), factor)
+        part = self._part.astype(np.intp)
+        colour = np.take(np.array(self._colours, np.float32).T, part, axis=1)
+        factor = np.asarray(shade, np.float32)
+        for number in self._glow:
+            factor = np.where(part == number, np.float32(1.0), factor)
         colour *= factor
-        return self._part > 0, colour, np.array(self._labels, np.uint8)[self._part]
+        return self._part > 0, colour, np.take(np.array(self._labels, np.uint8), part)
 
 
 class Canvas:
