@@ -9,6 +9,7 @@ and the runtime of the chosen backend.
     agent.py                  the methods of the protocol
     timing.py                 the one timed loop
     telemetry.py              clocks, temperature, load: what the device was doing meanwhile
+    priority.py               the scheduler's favour while a burst is timed
     lock.py, cache.py         one run at a time; model files by digest
     <name>_backend.py         one module a runtime, five functions each: describe, build, load, run, close
 

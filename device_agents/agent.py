@@ -3,10 +3,9 @@
 import functools
 import importlib
 import os
-import sys
 from typing import Any, Dict, List
 
-from device_agents import VERSION, protocol, telemetry, timing
+from device_agents import VERSION, priority, protocol, telemetry, timing
 from device_agents.cache import Cache
 from device_agents.lock import DeviceLock
 from device_agents.protocol import (
@@ -20,7 +19,6 @@ from device_agents.protocol import (
     Wire,
 )
 
-_WANTED_NICENESS = -10
 _MOST_THREADS = 1024
 
 
@@ -82,18 +80,16 @@ class Agent:
             "backend": self._backend_name,
             "hardware": telemetry.hardware(),
             "system": telemetry.system(),
-            "conditions": telemetry.conditions(),
+            "conditions": dict(telemetry.conditions(), scheduling=priority.favour()),
             "vendor": self._vendor().describe(),
         }
 
     def lock(self, values: Dict[str, Any]) -> Dict[str, Any]:
-        """Takes the device for this conversation and asks for the processor ahead of other programs."""
+        """Takes the device for this conversation."""
         params = Params("lock", values)
         wait_s = params.integer("wait_s", 0, 10**6)
         params.end()
-        holder = self._lock.acquire(self._client, wait_s)
-        _raise_priority()
-        return holder
+        return self._lock.acquire(self._client, wait_s)
 
     def missing(self, values: Dict[str, Any]) -> List[str]:
         """Which models the host has to send."""
@@ -137,12 +133,12 @@ class Agent:
         max_warmup = params.integer("max_warmup", 0, 10**6)
         params.end()
         self._lock.acquire(self._client, 0)
-        _raise_priority()
         vendor = self._vendor()
         before = telemetry.conditions()
         for index, digest in enumerate(order):
             execute = functools.partial(vendor.run, self._loaded(digest), None)
-            timed = timing.burst(execute, min_samples, max_samples, min_ns, max_warmup)
+            with priority.preferred():
+                timed = timing.burst(execute, min_samples, max_samples, min_ns, max_warmup)
             timed.update({"index": index, "model": digest})
             self._wire.notify("timed", timed)
         return {"timed": len(order), "before": before, "after": telemetry.conditions()}
@@ -174,12 +170,3 @@ class Agent:
             except ModuleNotFoundError as error:
                 raise RpcError(BACKEND_FAILED, "This agent has no backend %s: %s." % (name, error))
         return self._backend
-
-
-def _raise_priority() -> None:
-    """Asks the scheduler to put this process first; where that is not allowed, the conditions show it."""
-    try:
-        if os.getpriority(os.PRIO_PROCESS, 0) > _WANTED_NICENESS:
-            os.setpriority(os.PRIO_PROCESS, 0, _WANTED_NICENESS)
-    except (PermissionError, AttributeError):
-        sys.stderr.write("The scheduling priority could not be raised; other programs disturb the measurement more.\n")

@@ -39,7 +39,6 @@ def conditions() -> Dict[str, Any]:
         "temperature_c": _hottest_c(),
         "load_1m": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "steal_ticks": _steal_ticks(),
-        "niceness": os.getpriority(os.PRIO_PROCESS, 0) if hasattr(os, "getpriority") else None,
     }
     return {name: value for name, value in found.items() if value is not None}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -161,10 +162,24 @@ class Collector:
                 self._loaded.add(model)
 
 
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """More threads do not help a model of a few layers, and hurt where other programs want the cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _onnx_of(item: Item, plan: Plan) -> bytes:
     # torch is needed from here on, and only here.
     from mosegedge.networks.onnx import onnx_of_layer, onnx_of_network
 
-    if isinstance(item.source, Architecture):
-        return onnx_of_network(plan.space, item.source, opset=plan.device.opset)
-    return onnx_of_layer(item.source, opset=plan.device.opset)
+    with _one_torch_thread():
+        if isinstance(item.source, Architecture):
+            return onnx_of_network(plan.space, item.source, opset=plan.device.opset)
+        return onnx_of_layer(item.source, opset=plan.device.opset)
