@@ -88,7 +88,9 @@ def verify(
     device: DeviceOption = "local",
     data_root: DataRootOption = None,
     pictures: Annotated[int, typer.Option(min=1, help="Real pictures to compare masks on.")] = 20,
-    agreement: Annotated[float, typer.Option(min=0, max=1, help="Share of pixels that must agree, per picture.")] = 0.999,
+    agreement: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of pixels that must agree, per picture.")
+    ] = 0.999,
     threads: ThreadsOption = 1,
     as_json: JsonFlag = False,
 ) -> None:
@@ -104,17 +106,19 @@ def verify(
         report = verify_bundle(
             opened, load_device(device), dataset, pictures=pictures, agreement=agreement, progress=bar
         )
+    masks = f"{report.agreement:.4%} of the pixels of {report.pictures} pictures"
     lines = [
-        f"masks    agree with PyTorch in {report.agreement:.4%} of the pixels of {report.pictures} pictures "
-        f"({report.worst_agreement:.4%} in the worst)",
+        f"masks    agree with PyTorch in {masks} ({report.worst_agreement:.4%} in the worst)",
         f"golden   differs by {report.golden_difference:.1e} of the largest logit",
         f"latency  {report.latency.median_ms:.2f} ms median, {report.latency.p95_ms:.2f} ms p95",
     ]
     if report.predicted_ms:
         mean, sd = report.predicted_ms
         error = mean / report.latency.low_ms - 1
-        lines.append(f"         predicted {mean:.2f} +- {sd:.2f} ms; measured at the profile's quantile "
-                     f"{report.latency.low_ms:.2f} ms ({error:+.1%})")
+        lines.append(
+            f"         predicted {mean:.2f} +- {sd:.2f} ms; measured at the profile's quantile "
+            f"{report.latency.low_ms:.2f} ms ({error:+.1%})"
+        )
     emit(asdict(report), "\n".join([*lines, report.fps_card]), as_json=as_json)
     report.require_passed(bundle)
 

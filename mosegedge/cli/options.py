@@ -19,7 +19,9 @@ SpaceOption = Annotated[
 ]
 DataOption = Annotated[str, typer.Option(help="Data set: scenes, camvid.")]
 DataRootOption = Annotated[Path | None, typer.Option(help="Folder of the data set, where it needs one.")]
-SupernetOption = Annotated[str, typer.Option(help="Checkpoint file, run folder of a training, or `demo` for the shipped one.")]
+SupernetOption = Annotated[
+    str, typer.Option(help="Checkpoint file, run folder of a training, or `demo` for the shipped one.")
+]
 DeviceOption = Annotated[str, typer.Option(help="Name of a device: mosegedge devices list.")]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads for PyTorch.")]
 

@@ -1,11 +1,11 @@
 """A bundle: the folder that is deployed, with everything needed to check it where it runs.
 
-    network.onnx          the network
-    weights.safetensors   the same weights for PyTorch
-    golden_input.npy      one normalised picture, and
-    golden_output.npy     the logits that PyTorch gives for it
-    bundle.json           code, space, data set, normalisation, versions, digests, predicted latency
-    fps_card.txt, verify.json   written by `mosegedge verify`
+network.onnx          the network
+weights.safetensors   the same weights for PyTorch
+golden_input.npy      one normalised picture, and
+golden_output.npy     the logits that PyTorch gives for it
+bundle.json           code, space, data set, normalisation, versions, digests, predicted latency
+fps_card.txt, verify.json   written by `mosegedge verify`
 """
 
 from __future__ import annotations

@@ -74,9 +74,10 @@ class VerifyReport:
     def require_passed(self, folder: Path) -> None:
         """Raises VerificationError when the device does not compute what PyTorch computes."""
         if not self.passed:
+            worst = f"{self.worst_agreement:.2%} of the pixels of the worst picture"
             raise VerificationError(
                 f"On {self.device} the network of {folder} differs from PyTorch: golden output by "
-                f"{self.golden_difference:.1e}, masks agree in {self.worst_agreement:.2%} of the pixels of the worst picture.",
+                f"{self.golden_difference:.1e}, masks agree in {worst}.",
                 known=f"Asked for: at most {TOLERANCE:.0e} and at least {self.required_agreement:.2%}.",
                 fix=f"{folder / REPORT} has the details; export again, or lower --agreement if this is acceptable.",
             )
@@ -169,9 +170,17 @@ def _card(
     height, width = bundle.input_size
     runtime = ", ".join(f"{name} {value}" for name, value in vendor.items())
     clocks = conditions.get("clock_mhz")
+    network = f"{bundle.space.preset.name} {bundle.architecture.slug}"
     return (
-        f"{bundle.space.preset.name} {bundle.architecture.slug} on {device.name} ({hardware.get('cpu', 'unknown')}; {runtime}): "
-        f"latency {latency.median_ms:.2f} ms median, {latency.p95_ms:.2f} ms p95, {1000 / latency.median_ms:.1f} images/s, "
-        f"n {latency.samples}, input 1x3x{height}x{width}, batch 1, fp32, {device.threads} thread(s), "
-        f"clocks {f'{clocks} MHz' if clocks else 'not measured'}, host IO not included"
+        f"{network} on {device.name} ({hardware.get('cpu', 'unknown processor')}; {runtime}): "
+        f"latency {latency.median_ms:.2f} ms median, {latency.p95_ms:.2f} ms p95, "
+        f"{1000 / latency.median_ms:.1f} images/s, n {latency.samples}, input 1x3x{height}x{width}, batch 1, fp32, "
+        f"{device.threads} thread(s), clocks {_clock_text(clocks)}, host IO not included"
     )
+
+
+def _clock_text(clocks_mhz: list[int] | None) -> str:
+    if not clocks_mhz:
+        return "not measured"
+    low, high = min(clocks_mhz), max(clocks_mhz)
+    return f"{low} MHz" if low == high else f"{low} to {high} MHz"
