@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .PHONY: demo test check install clean
 
 demo: $(STAMP)
-	$(BIN)/mosegedge demo --output runs/demo
+	$(BIN)/mosegedge demo
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile

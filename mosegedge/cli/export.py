@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mosegedge.cli.options import DataRootOption, DeviceOption, SupernetOption, ThreadsOption, open_data, set_threads
+from mosegedge.cli.options import (
+    DataRootOption,
+    DeviceOption,
+    ProfileRootOption,
+    SupernetOption,
+    ThreadsOption,
+    open_data,
+    set_threads,
+)
 from mosegedge.cli.output import JsonFlag, emit, progress, say
-
-if TYPE_CHECKING:
-    from mosegedge.export.bundle import Prediction
-    from mosegedge.space import Architecture, SearchSpace
 
 _PANEL = "Export and verify"
 
@@ -40,6 +44,7 @@ def export(
     profile: Annotated[
         str | None, typer.Option(help="Profile that predicts the latency; that of the search by default.")
     ] = None,
+    profile_root: ProfileRootOption = Path("profiles"),
     data_root: DataRootOption = None,
     opset: Annotated[int, typer.Option(help="ONNX opset, 11 to 17.")] = 17,
     threads: ThreadsOption = 1,
@@ -52,6 +57,7 @@ def export(
     from mosegedge.cli.choice import network_and_profile
     from mosegedge.devices import load_device
     from mosegedge.export.inherit import export_inherited
+    from mosegedge.export.predict import predicted_latency
     from mosegedge.supernet.checkpoint import checkpoint_path, load_supernet
 
     set_threads(threads)
@@ -59,7 +65,8 @@ def export(
     architecture, searched_profile = network_and_profile(network)
     path = checkpoint_path(supernet)
     weights, info = load_supernet(path)
-    predicted = _predicted(profile or searched_profile, info.space, architecture)
+    reference = profile or searched_profile
+    predicted = predicted_latency(reference, info.space, architecture, root=profile_root) if reference else None
     say(f"Re-estimating batch-norm statistics on {info.data} ...")
     bundle = export_inherited(
         output,
@@ -121,14 +128,3 @@ def verify(
         )
     emit(asdict(report), "\n".join([*lines, report.fps_card]), as_json=as_json)
     report.require_passed(bundle)
-
-
-def _predicted(profile: str | None, space: SearchSpace, architecture: Architecture) -> Prediction | None:
-    if profile is None:
-        return None
-    from mosegedge.export.bundle import Prediction
-    from mosegedge.profiling.store import load_profile
-
-    loaded = load_profile(profile)
-    mean, sd = loaded.latency_model(space).predict(space.encode([architecture]))
-    return Prediction(profile=profile, latency_ms=float(mean[0]), sd_ms=float(sd[0]))

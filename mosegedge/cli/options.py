@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mosegedge.errors import UsageError
+
 if TYPE_CHECKING:
     from mosegedge.data.dataset import SegmentationSet
     from mosegedge.space import SearchSpace
@@ -23,6 +25,7 @@ SupernetOption = Annotated[
     str, typer.Option(help="Checkpoint file, run folder of a training, or `demo` for the shipped one.")
 ]
 DeviceOption = Annotated[str, typer.Option(help="Name of a device: mosegedge devices list.")]
+ProfileRootOption = Annotated[Path, typer.Option(help="Folder of all profiles.")]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads for PyTorch.")]
 
 
@@ -46,3 +49,21 @@ def set_threads(threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
+
+
+def digits(text: str) -> tuple[int, ...]:
+    """Scale digits as `0,2`, ascending."""
+    try:
+        return tuple(sorted(int(digit) for digit in text.split(",")))
+    except ValueError as error:
+        raise UsageError(f"--scales {text} cannot be read.", fix="Write digits with commas: --scales 0,2") from error
+
+
+def require_space(space: str, data: str, found: SearchSpace) -> None:
+    """Raises UsageError when a supernet is of another space than the user says."""
+    wanted = open_space(space, data)
+    if wanted.digest != found.digest:
+        raise UsageError(
+            f"--space {space} means {wanted.name}, but the supernet is of {found.name}.",
+            fix="Leave --space out, or name a supernet of that space.",
+        )

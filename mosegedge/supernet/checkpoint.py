@@ -92,6 +92,11 @@ def load_supernet(path: Path) -> tuple[Supernet, SupernetInfo]:
     return supernet.eval(), info
 
 
+def supernet_info(path: Path) -> SupernetInfo:
+    """What a checkpoint says about itself, without its weights."""
+    return _read(path, _FORMAT, with_tensors=False)[1]
+
+
 def load_weights(supernet: Supernet, tensors: dict[str, Tensor], path: Path) -> None:
     """Copies tensors into a supernet after checking that names and shapes are those of its space."""
     wanted = supernet.network.state_dict()
@@ -107,6 +112,10 @@ def load_weights(supernet: Supernet, tensors: dict[str, Tensor], path: Path) -> 
 
 def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], SupernetInfo]:
     """Reads named tensors and their header, and checks what kind of file it is."""
+    return _read(path, kind, with_tensors=True)
+
+
+def _read(path: Path, kind: str, *, with_tensors: bool) -> tuple[dict[str, Tensor], SupernetInfo]:
     if not path.is_file():
         raise CheckpointError(
             f"There is no checkpoint {path}.",
@@ -117,7 +126,8 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], SupernetInfo
             header = stream.metadata() or {}
             if header.get("format") != kind:
                 raise CheckpointError(f"{path} is of format {header.get('format')!r}, not {kind!r}.")
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - not a dict
+            names = list(stream.keys()) if with_tensors else []
+            tensors = {name: stream.get_tensor(name) for name in names}
         preset = Preset.from_json(json.loads(header["space"]))
         info = SupernetInfo(
             space=SearchSpace(preset),

@@ -1,0 +1,25 @@
+"""What a profile says about a network, as a bundle keeps it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mosegedge.export.bundle import Prediction
+from mosegedge.profiling.store import load_profile
+from mosegedge.space import Architecture, SearchSpace
+
+
+def predicted_latency(reference: str, space: SearchSpace, architecture: Architecture, *, root: Path) -> Prediction:
+    """Latency and standard deviation that a profile predicts.
+
+    Args:
+        reference: Of the profile, as `local/tiny-fp32`.
+        space: The network's space.
+        architecture: The network.
+        root: Folder of all profiles.
+
+    Raises:
+        ProfileError: There is no such profile, it is of another space, or does not cover the network's scale.
+    """
+    mean, sd = load_profile(reference, root=root).latency_model(space).predict(space.encode([architecture]))
+    return Prediction(profile=reference, latency_ms=float(mean[0]), sd_ms=float(sd[0]))

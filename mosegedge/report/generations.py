@@ -1,0 +1,127 @@
+"""Section: what each generation brought, and how well the predictor knew it beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mosegedge.report.chart import PANEL, Legend, Shape, chart, figure, frame, mark, path
+from mosegedge.report.front import volumes
+from mosegedge.report.html import Markup, beside, missing, number, reading, section, table, tag
+from mosegedge.report.run import Generation, Run
+
+Series = tuple[str, str, Shape, list[tuple[int, float]]]
+
+_TITLE = "By generation"
+
+
+def generations_section(run: Run) -> Markup:
+    """Hypervolume and rank correlation over the generations."""
+    if not run.generations:
+        return section("generations", _TITLE, missing("No generation is finished yet."))
+    panels = tag("div", {"class": "panels"}, _volume_figure(run), *_tau_figure(run.generations))
+    return section("generations", _TITLE, reading(_reading(run.generations)), beside(panels, _table(run.generations)))
+
+
+def _volume_figure(run: Run) -> Markup:
+    points = [(record.generation, record.hypervolume) for record in run.generations]
+    both = volumes(run)
+    uniform = both[1] if both and run.baselines else None
+    axes = frame(
+        PANEL,
+        [number_ for number_, _ in points],
+        [value for _, value in points] + ([uniform] if uniform is not None else []),
+        x_label="generation",
+        y_label="hypervolume, ms \u00d7 mIoU",
+        whole_x=True,
+    )
+    marks = [path(axes, points, "series-a")]
+    marks += [mark(axes, "dot", point, "mark-a", f"generation {point[0]}: {point[1]:.4f}") for point in points]
+    legend: Legend = [("dot", "mark-a", "front")]
+    if uniform is not None:
+        marks.append(path(axes, [(axes.x.low, uniform), (axes.x.high, uniform)], "identity"))
+        legend.append(("line", "identity", "uniform width"))
+    return figure(chart(axes, f"Hypervolume of the front after each of {len(points)} generations.", *marks), legend)
+
+
+def _tau_figure(generations: Sequence[Generation]) -> list[Markup]:
+    series = _series(generations)
+    points = [point for *_, found in series for point in found]
+    if not points:
+        return []
+    axes = frame(
+        PANEL,
+        [record.generation for record in generations],
+        [value for _, value in points] + [0.0, 1.0],
+        x_label="generation",
+        y_label="Kendall's tau",
+        whole_x=True,
+    )
+    marks = []
+    for words, letter, shape, found in series:
+        marks.append(path(axes, found, f"series-{letter}"))
+        hovers = (f"{words}, generation {point[0]}: {point[1]:.3f}" for point in found)
+        marks += [mark(axes, shape, p, f"mark-{letter}", text) for p, text in zip(found, hovers, strict=True)]
+    legend: Legend = [(shape, f"mark-{letter}", words) for words, letter, shape, _ in series]
+    return [figure(chart(axes, "Rank correlation of accuracy predictions by generation.", *marks), legend)]
+
+
+def _series(generations: Sequence[Generation]) -> list[Series]:
+    """Name, class letter, mark and points of each predictor that has any."""
+    everything: list[Series] = [
+        ("RankNet, held out", "a", "dot", [(g.generation, t) for g, t in _held_out(generations, "predictor")]),
+        ("LightGBM, held out", "b", "diamond", [(g.generation, t) for g, t in _held_out(generations, "lightgbm")]),
+        ("log FLOPs, held out", "d", "dot", [(g.generation, t) for g, t in _held_out(generations, "log_flops")]),
+        (
+            "RankNet, new evaluations",
+            "c",
+            "square",
+            [(g.generation, g.new_tau.predictor) for g in generations if g.new_tau.predictor is not None],
+        ),
+    ]
+    return [entry for entry in everything if entry[3]]
+
+
+def _held_out(generations: Sequence[Generation], name: str) -> list[tuple[Generation, float]]:
+    values = ((record, getattr(record.held_out_tau, name)) for record in generations)
+    return [(record, value) for record, value in values if value is not None]
+
+
+def _reading(generations: Sequence[Generation]) -> str:
+    first, last = generations[0], generations[-1]
+    if len(generations) == 1:
+        return f"The initial population alone has a hypervolume of {first.hypervolume:.4g}."
+    gain = last.hypervolume / first.hypervolume - 1 if first.hypervolume > 0 else 0.0
+    text = f"{len(generations) - 1} generations changed the hypervolume by {gain:+.1%}"
+    held_out = [tau for _, tau in _held_out(generations, "predictor")]
+    boosted = [tau for _, tau in _held_out(generations, "lightgbm")]
+    if not held_out:
+        return text + "; no part of the archive was held out to judge the predictor."
+    beside_it = f", LightGBM's {sum(boosted) / len(boosted):.2f}" if boosted else ""
+    mean = sum(held_out) / len(held_out)
+    return text + f"; on held-out networks RankNet's tau is {mean:.2f} on average{beside_it}."
+
+
+def _table(generations: Sequence[Generation]) -> Markup:
+    rows = (
+        (
+            str(record.generation),
+            str(record.evaluated),
+            str(record.failed),
+            str(record.front),
+            number(record.hypervolume, 4),
+            _tau(record.held_out_tau.predictor),
+            _tau(record.held_out_tau.lightgbm),
+            _tau(record.held_out_tau.log_flops),
+            _tau(record.new_tau.predictor),
+        )
+        for record in generations
+    )
+    columns = (
+        "gen.", "evaluated", "failed", "front", "hypervolume", "RankNet held out", "LightGBM held out",
+        "log FLOPs held out", "RankNet new",
+    )  # fmt: skip
+    return table("By generation; the last four columns are Kendall's tau", columns, rows)
+
+
+def _tau(value: float | None) -> str:
+    return "\u2013" if value is None else f"{value:.3f}".replace("-", "\u2212")

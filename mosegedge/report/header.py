@@ -1,0 +1,70 @@
+"""Top of the page: what was searched, on what, and the figures that matter most."""
+
+from __future__ import annotations
+
+from mosegedge.report.front import gains, volumes
+from mosegedge.report.html import Markup, missing, tag
+from mosegedge.report.latency_facts import LatencyFacts
+from mosegedge.report.run import Missing, Run
+from mosegedge.search.archive import evaluated
+
+
+def header(run: Run, device: str, facts: LatencyFacts | Missing, created: str) -> Markup:
+    """Title, key figures, provenance."""
+    manifest = run.manifest
+    title = tag("h1", None, f"{manifest.space.name.split(':')[0]} on {device}")
+    under = f"Networks for {manifest.data}, searched for the best trade of accuracy against latency."
+    state = [] if run.finished else [missing("The search is not finished; this is what it has found so far.")]
+    tiles = tag("dl", {"class": "tiles"}, *(_pair(name, value) for name, value in _tiles(run, facts)))
+    table = tag(
+        "dl", {"class": "facts-list"}, *(_pair(name, value) for name, value in _facts(run, device, facts, created))
+    )
+    return tag("header", None, title, tag("p", {"class": "lead"}, under), *state, tiles, table)
+
+
+def _pair(name: str, value: str) -> Markup:
+    return tag("div", None, tag("dt", None, name), tag("dd", None, value))
+
+
+def _tiles(run: Run, facts: LatencyFacts | Missing) -> list[tuple[str, str]]:
+    fastest, best = run.front[0], run.front[-1]
+    tiles = [
+        ("fastest of the front", f"{fastest.latency_ms:.2f} ms"),
+        ("best mIoU", f"{best.miou or 0.0:.3f}"),
+        ("networks evaluated", str(len(evaluated(run.candidates)))),
+    ]
+    both = volumes(run)
+    if both and both[1] > 0:
+        tiles.append(("hypervolume over uniform width", f"\u00d7 {both[0] / both[1]:.2f}"))
+    found = gains(run)
+    if found:
+        tiles.append(("mean gain over uniform width", f"{sum(found) / len(found):+.3f} mIoU"))
+    if isinstance(facts, LatencyFacts):
+        tiles.append(("latency order, held out", f"tau {facts.kendall_tau:.2f}"))
+    return tiles
+
+
+def _facts(run: Run, device: str, facts: LatencyFacts | Missing, created: str) -> list[tuple[str, str]]:
+    manifest, settings = run.manifest, run.manifest.settings
+    if isinstance(facts, LatencyFacts):
+        machine = f"{device} ({facts.hardware})"
+        error = f"tau {facts.kendall_tau:.3f}, MAPE {facts.mape:.1%} (FLOPs: tau {facts.flops_kendall_tau:.3f})"
+    else:
+        machine, error = device, "not known here: the profile could not be opened"
+    limit = f"at most {settings.max_latency_ms:g} ms" if settings.max_latency_ms is not None else "no limit"
+    return [
+        ("space", manifest.space.name),
+        ("device", machine),
+        ("data set", manifest.data),
+        ("profile", manifest.profile.reference),
+        ("its error on held-out networks", error),
+        ("supernet", f"{manifest.supernet.path} ({manifest.supernet.digest[:12]})"),
+        ("search", f"{settings.initial} + {settings.generations} \u00d7 {settings.evaluations} evaluations, {limit}"),
+        (
+            "evaluated",
+            f"{len(evaluated(run.candidates))} networks, {run.failed} failed, {len(run.baselines)} baselines",
+        ),
+        ("seed", str(settings.seed)),
+        ("mosegedge", manifest.versions.get("mosegedge", "unknown")),
+        ("report made on", created),
+    ]

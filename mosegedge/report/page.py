@@ -1,0 +1,185 @@
+"""build_report: reads what there is and writes one HTML file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from importlib import resources
+from pathlib import Path
+
+from mosegedge.errors import MosegedgeError, SpaceError
+from mosegedge.files import write_atomic
+from mosegedge.progress import Progress, Silent
+from mosegedge.report.bundles import VerifiedBundle, read_bundles
+from mosegedge.report.commands import commands_section
+from mosegedge.report.front import front_section
+from mosegedge.report.generations import generations_section
+from mosegedge.report.header import header
+from mosegedge.report.html import Markup, tag
+from mosegedge.report.latency import latency_section
+from mosegedge.report.latency_facts import LatencyFacts, read_latency_facts
+from mosegedge.report.networks import networks_section
+from mosegedge.report.pictures import pictures_section
+from mosegedge.report.predictions import Predictions, open_source, predict
+from mosegedge.report.run import Missing, Run, read_run
+from mosegedge.space import SearchSpace
+
+REPORT = "report.html"
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Where things outside the run folder are, where it is not where the run says.
+
+    Attributes:
+        space: Search space by name, or the file of a user's preset with crop and classes: `mine.toml:192x384:19`.
+        supernet: Checkpoint, as on the command line.
+        profile: Profile, as on the command line.
+        profile_root: Folder of the profiles.
+        data_root: Folder of the data set, where it needs one.
+    """
+
+    space: str | None = None
+    supernet: str | None = None
+    profile: str | None = None
+    profile_root: Path = Path("profiles")
+    data_root: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What was written.
+
+    Attributes:
+        path: The page.
+        left_out: What it could not show, and why.
+    """
+
+    path: Path
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """Everything that the page shows.
+
+    Attributes:
+        run: The run folder.
+        space: Its search space.
+        facts: Its latency profile.
+        bundles: Exported and verified networks.
+        predictions: Sample pictures.
+        data_root: For the commands.
+        created: Date of the page.
+    """
+
+    run: Run
+    space: SearchSpace | Missing
+    facts: LatencyFacts | Missing
+    bundles: tuple[VerifiedBundle, ...]
+    predictions: Predictions | Missing
+    data_root: Path | None
+    created: date
+
+
+def build_report(
+    folder: Path,
+    *,
+    created: date,
+    sources: Sources | None = None,
+    pictures: int = 3,
+    progress: Progress | None = None,
+) -> Report:
+    """Writes `report.html` into a run folder.
+
+    Args:
+        folder: Of the search, finished or not.
+        created: Date that the page carries; the same run, sources and date give the same bytes.
+        sources: Where checkpoint, profile and data are.
+        pictures: Number of sample pictures; 0 leaves them out.
+        progress: Told about the predictions.
+
+    Raises:
+        SearchError: The folder holds no run, or one of its files is damaged.
+    """
+    sources = sources or Sources()
+    run = read_run(folder)
+    space = _space(run, sources.space)
+    contents = Contents(
+        run=run,
+        space=space,
+        facts=_facts(run, space, sources),
+        bundles=read_bundles(folder),
+        predictions=_predictions(run, sources, pictures, progress or Silent()),
+        data_root=sources.data_root,
+        created=created,
+    )
+    path = folder / REPORT
+    write_atomic(path, render(contents))
+    parts = (contents.space, contents.facts, contents.predictions)
+    return Report(path=path, left_out=tuple(part.reason for part in parts if isinstance(part, Missing)))
+
+
+def render(contents: Contents) -> str:
+    """The page."""
+    run, facts = contents.run, contents.facts
+    reference = run.manifest.profile.reference
+    device = facts.device if isinstance(facts, LatencyFacts) else reference.partition("/")[0]
+    style = (resources.files("mosegedge.report") / "style.css").read_text()
+    title = f"mosegedge: {run.manifest.space.name} on {device}"
+    head = tag(
+        "head",
+        None,
+        tag("meta", {"charset": "utf-8"}),
+        tag("meta", {"http-equiv": "Content-Security-Policy", "content": _POLICY}),
+        tag("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
+        tag("meta", {"name": "color-scheme", "content": "light dark"}),
+        tag("title", None, title),
+        tag("style", None, Markup(style)),
+    )
+    main = tag(
+        "main",
+        None,
+        header(run, device, facts, contents.created.isoformat()),
+        front_section(run),
+        latency_section(facts, contents.bundles),
+        generations_section(run),
+        networks_section(contents.space, run.chosen),
+        pictures_section(contents.predictions),
+        commands_section(run, device, contents.data_root),
+    )
+    return "<!DOCTYPE html>\n" + tag("html", {"lang": "en"}, head, tag("body", None, main)) + "\n"
+
+
+def _space(run: Run, name: str | None) -> SearchSpace | Missing:
+    reference = run.manifest.space
+    try:
+        space = SearchSpace.load(name or reference.name)
+    except SpaceError as error:
+        return Missing(str(error))
+    if space.digest != reference.digest:
+        return Missing(
+            f"The space {space.name} has the digest {space.digest[:12]} here, the search used {reference.digest[:12]}."
+        )
+    return space
+
+
+def _facts(run: Run, space: SearchSpace | Missing, sources: Sources) -> LatencyFacts | Missing:
+    if isinstance(space, Missing):
+        return space
+    profile = run.manifest.profile
+    try:
+        return read_latency_facts(sources.profile or profile.reference, profile.digest, space, sources.profile_root)
+    except (MosegedgeError, OSError) as error:
+        return Missing(str(error))
+
+
+def _predictions(run: Run, sources: Sources, pictures: int, progress: Progress) -> Predictions | Missing:
+    if pictures == 0:
+        return Missing("The report was made without them.")
+    try:
+        source = open_source(run.manifest, sources.supernet, sources.data_root)
+        return predict(source, [candidate.architecture for candidate in run.chosen], pictures, progress)
+    except (MosegedgeError, OSError) as error:
+        return Missing(str(error))

@@ -1,0 +1,225 @@
+"""Reads a run folder: what was asked for, what was evaluated, what was chosen."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mosegedge.errors import MosegedgeError, SearchError
+from mosegedge.files import Journal
+from mosegedge.search.archive import Archive, Candidate, evaluated, front_of
+from mosegedge.search.manifest import read_manifest
+from mosegedge.search.select import choose
+
+_RESTORE = "Restore the file from a copy, or search again with another --output."
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class SpaceReference(_Part):
+    """The search space of a run."""
+
+    name: str
+    digest: str
+
+
+class ProfileReference(_Part):
+    """The latency profile of a run."""
+
+    reference: str
+    digest: str
+
+
+class SupernetReference(_Part):
+    """The checkpoint of a run."""
+
+    path: str
+    digest: str
+
+
+class Settings(_Part):
+    """The settings that the page shows; `run.json` holds all of them."""
+
+    initial: int
+    generations: int
+    evaluations: int
+    seed: int
+    chosen: int
+    max_latency_ms: Finite | None
+    scales: list[int]
+    baselines: bool
+
+
+class Manifest(_Part):
+    """`run.json`."""
+
+    space: SpaceReference
+    profile: ProfileReference
+    supernet: SupernetReference
+    data: str
+    evaluation: dict[str, str | int | float]
+    settings: Settings
+    versions: dict[str, str]
+
+
+class WorstCorner(_Part):
+    """The point that hypervolumes are measured from."""
+
+    latency_ms: Finite
+    miou: Finite
+
+
+class NewTau(_Part):
+    """How well predictions ordered the networks that were evaluated because of them."""
+
+    predictor: Finite | None
+    latency: Finite | None = None
+
+
+class HeldOutTau(_Part):
+    """How well predictors order a part of the archive that they were not fitted to."""
+
+    rows: int = 0
+    predictor: Finite | None = None
+    lightgbm: Finite | None = None
+    log_flops: Finite | None = None
+
+
+class Generation(_Part):
+    """A line of `generations.jsonl`."""
+
+    generation: int
+    evaluated: int
+    failed: int
+    front: int
+    hypervolume: Finite
+    reference: WorstCorner
+    new_tau: NewTau
+    held_out_tau: HeldOutTau
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something outside the run folder that could not be opened, and why; the page says so in its place."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Everything in a run folder.
+
+    Attributes:
+        folder: Where it lies.
+        manifest: What it was started with.
+        candidates: Evaluated networks and failures, in their order.
+        baselines: Networks of uniform width.
+        generations: One record for each finished generation.
+        front: Non-dominated networks, fastest first.
+        chosen: The networks picked from the front, fastest first.
+        finished: Whether the search came to its end; otherwise the choice is made here from what there is.
+    """
+
+    folder: Path
+    manifest: Manifest
+    candidates: tuple[Candidate, ...]
+    baselines: tuple[Candidate, ...]
+    generations: tuple[Generation, ...]
+    front: tuple[Candidate, ...]
+    chosen: tuple[Candidate, ...]
+    finished: bool
+
+    @property
+    def failed(self) -> int:
+        """Number of failed evaluations, baselines left out."""
+        return len(self.candidates) - len(evaluated(self.candidates))
+
+
+def read_run(folder: Path) -> Run:
+    """Reads a run folder, of a finished search or of one that was interrupted.
+
+    Raises:
+        SearchError: There is no run, nothing was evaluated yet, or a file is damaged; the message names it.
+    """
+    manifest = parse(Manifest, read_manifest(folder), folder / "run.json")
+    candidates = _candidates(folder / "archive.jsonl")
+    front = tuple(front_of(candidates))
+    if not front:
+        raise SearchError(
+            f"No network of {folder} has an accuracy yet ({len(candidates)} were tried).",
+            known=f"The first failure: {candidates[0].failure}" if candidates else "",
+            fix=f"Let the search go on: mosegedge search --output {folder}",
+        )
+    path = folder / "generations.jsonl"
+    lines = Journal(path).read()
+    finished = (folder / "front.json").is_file()
+    return Run(
+        folder=folder,
+        manifest=manifest,
+        candidates=candidates,
+        baselines=_candidates(folder / "baselines.jsonl"),
+        generations=tuple(parse(Generation, line, path) for line in lines),
+        front=front,
+        chosen=_chosen(folder / "front.json") if finished else tuple(choose(front, manifest.settings.chosen)),
+        finished=finished,
+    )
+
+
+def parse(model: type[Model], record: Any, path: Path) -> Model:
+    """Reads a record of a file; the error names the file and the field."""
+    try:
+        return model.model_validate(record)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "a record"
+        raise SearchError(f"{path} is damaged: {place}: {first['msg']}.", fix=_RESTORE) from error
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file."""
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise SearchError(f"{path} is damaged: {error}.", fix=_RESTORE) from error
+
+
+def _candidates(path: Path) -> tuple[Candidate, ...]:
+    try:
+        candidates = Archive(path).candidates
+    except AttributeError as error:
+        raise SearchError(f"{path} is damaged: {error}.", fix=_RESTORE) from error
+    for candidate in candidates:
+        _require_numbers(candidate, path)
+    return candidates
+
+
+def _require_numbers(candidate: Candidate, path: Path) -> None:
+    """JSON says nothing about the type of a field, and a wrong one would only show in the middle of a drawing."""
+    needed = (candidate.latency_ms, candidate.latency_sd_ms, candidate.params, candidate.flops, candidate.generation)
+    optional = (candidate.miou, candidate.predicted_miou)
+    for value in (*needed, *(value for value in optional if value is not None)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise SearchError(f"{path} is damaged: {candidate.architecture} holds {value!r}.", fix=_RESTORE)
+
+
+def _chosen(path: Path) -> tuple[Candidate, ...]:
+    content = read_json(path)
+    try:
+        records = [{name: value for name, value in record.items() if name != "k"} for record in content["chosen"]]
+        chosen = tuple(Candidate.from_json(record) for record in records)
+    except (KeyError, TypeError, AttributeError, MosegedgeError) as error:
+        raise SearchError(f"{path} is damaged: {error!r}.", fix=_RESTORE) from error
+    for candidate in chosen:
+        _require_numbers(candidate, path)
+        if candidate.miou is None:
+            raise SearchError(f"{path} is damaged: {candidate.architecture} has no accuracy.", fix=_RESTORE)
+    return chosen

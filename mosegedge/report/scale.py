@@ -1,0 +1,86 @@
+"""From values to pixels: linear scales with ticks at round numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_ROUND_STEPS: tuple[float, ...] = (1.0, 2.0, 2.5, 5.0, 10.0)
+_WHOLE_STEPS: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """A linear map from values to pixels.
+
+    Attributes:
+        low: Value at `start`.
+        high: Value at `end`; larger than `low`.
+        start: Pixel of `low`.
+        end: Pixel of `high`; smaller than `start` where pixels grow against values, as upwards in SVG.
+        whole: Whether values are whole numbers, and ticks too.
+    """
+
+    low: float
+    high: float
+    start: float
+    end: float
+    whole: bool = False
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise ValueError(f"a scale cannot go from {self.low} to {self.high}")
+
+    @classmethod
+    def around(
+        cls, values: Iterable[float], start: float, end: float, *, margin: float = 0.05, zero: bool = False
+    ) -> Scale:
+        """A scale that shows all values.
+
+        Args:
+            values: What it must show; none at all gives 0 to 1.
+            start: Pixel of its low end.
+            end: Pixel of its high end.
+            margin: Free space on both sides, as a share of the values' range.
+            zero: Whether it begins at 0 and has no margin there; for values that are not negative.
+        """
+        known = list(values) or [0.0, 1.0]
+        low, high = (0.0 if zero else min(known)), max(known)
+        span = high - low
+        if span <= 1e-9 * max(abs(low), abs(high)):
+            span = abs(high) or 1.0
+            low, high = (low if zero else low - span / 2), high + span / 2
+        return cls(low=low if zero else low - margin * span, high=high + margin * span, start=start, end=end)
+
+    def __call__(self, value: float) -> float:
+        """The pixel of a value."""
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
+    def ticks(self, most: int = 6) -> list[float]:
+        """At most `most` (2 or more) evenly spaced round numbers inside the scale."""
+        steps = _WHOLE_STEPS if self.whole else _ROUND_STEPS
+        least = (self.high - self.low) / most
+        step = _round_step(max(least, 1.0) if self.whole else least, steps)
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        if last - first + 1 > most:
+            step = _round_step(step * 1.0001, steps)
+            first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return [index * step for index in range(first, last + 1)]
+
+    def labels(self, most: int = 6) -> list[tuple[float, str]]:
+        """Ticks with their text, all with the decimals that tell them apart."""
+        values = self.ticks(most)
+        decimals = _decimals(values[1] - values[0]) if len(values) > 1 else 2
+        return [(value, f"{value + 0.0:.{decimals}f}".replace("-", "\u2212")) for value in values]
+
+
+def _round_step(least: float, steps: tuple[float, ...]) -> float:
+    """The smallest of the steps, times a power of ten, that is not below `least`."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(power * step for step in steps if power * step >= least * (1 - 1e-12))
+
+
+def _decimals(step: float) -> int:
+    """Digits after the point that a multiple of a round step needs."""
+    return next((digits for digits in range(12) if math.isclose(round(step, digits), step, rel_tol=1e-6)), 12)
