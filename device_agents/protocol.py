@@ -13,6 +13,7 @@ The first request must be `hello` with the host's protocol version. Both sides t
 does: whoever may write to this stdin may run models on this device, nothing more.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -108,31 +109,37 @@ def serve(wire: Wire, methods: Dict[str, Callable[..., Any]]) -> None:
         methods: Functions by method name; each takes the request's parameters.
     """
     greeted = False
-    while True:
-        line = wire.read()
-        if line is None:
-            return
-        if not line.strip():
-            continue
-        request_id = None
-        try:
-            request = _parse(line)
-            request_id = request["id"]
-            if not greeted and request["method"] != "hello":
-                raise RpcError(INVALID_REQUEST, "The first request must be hello, this one is %s." % request["method"])
-            result = _call(methods, request)
-            greeted = True
-        except RpcError as error:
-            wire.fail(request_id, error)
-        except (BrokenPipeError, KeyboardInterrupt):
-            return
-        except Exception as error:
-            # The border of the agent: whatever a vendor library raises has to reach the host as a sentence.
-            trace = traceback.format_exc().splitlines()[-_TRACE_LINES:]
-            text = "%s: %s" % (type(error).__name__, error)
-            wire.fail(request_id, RpcError(INTERNAL_ERROR, text, {"trace": trace}))
-        else:
-            wire.reply(request_id, result)
+    with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
+        while True:
+            line = wire.read()
+            if line is None:
+                return
+            if line.strip():
+                greeted = _answer(wire, methods, line, greeted)
+
+
+def _answer(wire: Wire, methods: Dict[str, Callable[..., Any]], line: bytes, greeted: bool) -> bool:
+    """Answers one request; returns whether the host has said hello by then."""
+    request_id = None
+    try:
+        request = _parse(line)
+        request_id = request["id"]
+        if not greeted and request["method"] != "hello":
+            raise RpcError(INVALID_REQUEST, "The first request must be hello, this one is %s." % request["method"])
+        result = _call(methods, request)
+    except RpcError as error:
+        wire.fail(request_id, error)
+        return greeted
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        # The border of the agent: whatever a vendor library raises has to reach the host as a sentence.
+        trace = traceback.format_exc().splitlines()[-_TRACE_LINES:]
+        text = "%s: %s" % (type(error).__name__, error)
+        wire.fail(request_id, RpcError(INTERNAL_ERROR, text, {"trace": trace}))
+        return greeted
+    wire.reply(request_id, result)
+    return True
 
 
 def _parse(line: bytes) -> Dict[str, Any]:

@@ -22,6 +22,7 @@ from mosegedge.progress import Progress
 from mosegedge.space import Architecture
 
 _CHUNK = 48
+_WAIT_FOR_LOCK_S = 10  # the agent of a run that was killed needs a moment to notice
 _MOST_STARTS_WITHOUT_PROGRESS = 3
 _MOST_FAILURES = 10
 _MEMORY_SHARE = 0.4
@@ -85,7 +86,7 @@ class Collector:
 
     def run(self, command: str) -> DeviceDescription:
         """Builds what is not on the device, then times what is not on record."""
-        self._agent.lock()
+        self._agent.lock(wait_s=_WAIT_FOR_LOCK_S)
         description = self._agent.describe()
         memory_mib = description.hardware.get("memory_mib", _UNKNOWN_MEMORY_MIB)
         self._memory_mib = int(memory_mib * _MEMORY_SHARE)

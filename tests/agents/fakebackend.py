@@ -1,0 +1,86 @@
+"""A backend for tests: models are JSON, time is simulated, so every latency is known and nothing waits.
+
+A model is `{"us": microseconds, "inputs": N, "fail": text}`. The agent dies by its own hand after a number of runs
+when the file named by FAKE_DEATHS has a line left: each agent takes the first line away and dies after that many runs.
+It prints to stdout in every way a vendor library can.
+"""
+
+import json
+import os
+import signal
+
+from device_agents import timing
+from device_agents.protocol import BAD_MODEL, RpcError
+
+
+class Clock:
+    """Stands in for the module `time` inside the timed loop."""
+
+    now_ns = 0
+
+    def perf_counter_ns(self):
+        return self.now_ns
+
+
+CLOCK = Clock()
+timing.time = CLOCK
+runs = 0
+
+
+def _runs_to_live():
+    path = os.environ.get("FAKE_DEATHS", "")
+    if not path or not os.path.exists(path):
+        return None
+    with open(path) as stream:
+        lines = stream.read().split()
+    with open(path, "w") as stream:
+        stream.write("\n".join(lines[1:]))
+    return int(lines[0]) if lines else None
+
+
+LIMIT = _runs_to_live()
+
+
+class Model:
+    def __init__(self, content):
+        self.us = content["us"]
+        tensor = {"name": "x", "dtype": "float32", "shape": [2, 2]}
+        self.inputs = [tensor] * content.get("inputs", 1)
+        self.outputs = [dict(tensor, name="y")]
+
+
+def describe():
+    print("python noise")
+    os.write(1, b"C noise\n")
+    return {"runtime": {"fake": os.environ.get("FAKE_VERSION", "1.0")}, "precisions": ["fp32"]}
+
+
+def build(model_path, options, built_folder):
+    return model_path
+
+
+def load(built_path, options):
+    os.write(1, b"loading\n")
+    with open(built_path) as stream:
+        content = json.load(stream)
+    if "fail" in content:
+        raise RpcError(BAD_MODEL, content["fail"])
+    if "crash" in content:
+        raise ZeroDivisionError(content["crash"])
+    return Model(content)
+
+
+def run(model, inputs):
+    global runs
+    runs += 1
+    if LIMIT is not None and runs > LIMIT:
+        os.write(2, b"the board is on fire\n")
+        os.kill(os.getpid(), signal.SIGKILL)
+    CLOCK.now_ns += int(model.us * 1000)
+    if inputs is None:
+        return None
+    return [{"name": "y", "dtype": "float32", "shape": [2, 2], "content": inputs[0]}]
+
+
+def close(model):
+    pass
