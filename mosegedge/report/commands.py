@@ -3,50 +3,121 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from mosegedge.report.html import Markup, paragraph, reading, section, tag
-from mosegedge.report.run import Run
+from mosegedge.report.html import Markup, join, paragraph, reading, section, tag
+from mosegedge.report.run import Run, Sources, Training
+from mosegedge.search.config import SearchConfig
 
-
-def commands_of(run: Run, device: str, data_root: Path | None = None) -> list[list[str]]:
-    """The steps after the profile and the supernet, as argument lists."""
-    manifest, settings = run.manifest, run.manifest.settings
-    root = ["--data-root", str(data_root)] if data_root else []
-    search = ["mosegedge", "search", "--space", manifest.space.name, "--supernet", manifest.supernet.path]
-    search += ["--profile", manifest.profile.reference, "--data", manifest.data, *root]
-    search += ["--initial", str(settings.initial), "--generations", str(settings.generations)]
-    search += ["--evaluations", str(settings.evaluations), "--seed", str(settings.seed)]
-    if settings.max_latency_ms is not None:
-        search += ["--max-latency-ms", f"{settings.max_latency_ms:g}"]
-    search += ["--output", "runs/again"]
-    best = len(run.chosen)
-    bundle = f"runs/again/bundles/network-{best}"
-    export = ["mosegedge", "export", f"runs/again:{best}", "--supernet", manifest.supernet.path, "--device", device]
-    return [
-        search,
-        [*export, *root, "--output", bundle],
-        ["mosegedge", "verify", bundle, "--device", device, *root],
-        ["mosegedge", "report", "runs/again", *root],
-    ]
+_AGAIN = "runs/again"
+_LINE = 96
+_SETTABLE = frozenset(
+    {"initial", "generations", "evaluations", "seed", "max_latency_ms", "scales", "chosen", "inner.generations"}
+)
 
 
-def commands_section(run: Run, device: str, data_root: Path | None) -> Markup:
-    """The commands and what has to be the same."""
+def commands_of(run: Run, device: str, sources: Sources, training: Training | None) -> list[list[str]]:
+    """The steps as argument lists; the supernet's training is the first where its checkpoint could be read."""
     manifest = run.manifest
-    lines = "\n".join(shlex.join(command) for command in commands_of(run, device, data_root))
+    data_root = ["--data-root", str(sources.data_root)] if sources.data_root else []
+    root = ["--profile-root", str(sources.profile_root)] if sources.profile_root != Path("profiles") else []
+    supernet = ["--supernet", sources.supernet or manifest.supernet.path]
+    profile = ["--profile", sources.profile or manifest.profile.reference, *root]
+    best = f"{_AGAIN}/bundles/network-{len(run.chosen)}"
+    train = ["mosegedge", "train", *_training(training), *data_root, "--output", "runs/supernet"] if training else []
+    search = ["mosegedge", "search", *profile, *supernet, "--data", manifest.data, *data_root, *_settings(run)]
+    export = ["mosegedge", "export", f"{_AGAIN}:{len(run.chosen)}", *supernet, "--device", device, *root, *data_root]
+    commands = [
+        train,
+        [*search, "--output", _AGAIN],
+        [*export, "--output", best],
+        ["mosegedge", "verify", best, "--device", device, *data_root],
+        ["mosegedge", "report", _AGAIN, *root, *data_root],
+    ]
+    return [command for command in commands if command]
+
+
+def other_settings(run: Run) -> list[str]:
+    """Settings that differ from the defaults and that no option of the command line sets, as `name = value`."""
+    given, defaults = _flat(run.settings), _flat(SearchConfig().to_json())
+    names = sorted(name for name in given if name not in _SETTABLE and given[name] != defaults.get(name))
+    return [f"{name} = {given[name]}" for name in names]
+
+
+def folded(command: Sequence[str]) -> str:
+    """A command for a shell, on several lines where it is long; an option stays with its value."""
+    words = [shlex.quote(word) for word in command]
+    lines, line = [], ""
+    for index, word in enumerate(words):
+        with_value = f"{word} {words[index + 1]}" if word.startswith("-") and index + 1 < len(words) else word
+        if line and len(line) + len(with_value) > _LINE:
+            lines.append(line)
+            line = "   "
+        line = f"{line} {word}" if line else word
+    return " \\\n".join([*lines, line])
+
+
+def commands_section(run: Run, device: str, sources: Sources, training: Training | None) -> Markup:
+    """The commands, and what has to be the same for the same result."""
+    manifest = run.manifest
+    lines = "\n".join(folded(command) for command in commands_of(run, device, sources, training))
     made_with = ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items()))
     return section(
         "commands",
         "How to do it again",
         reading(
-            f"With seed {manifest.settings.seed}, this profile and this checkpoint the search evaluates the same "
-            "networks in the same order."
+            f"With seed {manifest.settings.seed} and the same profile, checkpoint and package versions the search "
+            "evaluates the same networks in the same order."
         ),
         tag("pre", None, tag("code", None, lines)),
-        paragraph(
-            "Profile ", tag("code", None, manifest.profile.digest[:12]), ", checkpoint ",
-            tag("code", None, manifest.supernet.digest[:12]), ", space ", tag("code", None, manifest.space.digest[:12]),
-            f". Made with {made_with}. All settings are in run.json.",
-        ),
+        *_caution(run),
+        paragraph("Profile ", _digest(manifest.profile.digest), f" ({manifest.profile.reference}), checkpoint ",
+                  _digest(manifest.supernet.digest), ", space ", _digest(manifest.space.digest), "."),
+        paragraph(f"Made with {made_with}. All settings are in run.json."),
     )  # fmt: skip
+
+
+def _caution(run: Run) -> list[Markup]:
+    others = other_settings(run)
+    if not others:
+        return []
+    text = "The run was started from Python with settings that the command line has no option for: "
+    return [paragraph(text, join(f"{tag('code', None, setting)} " for setting in others))]
+
+
+def _settings(run: Run) -> list[str]:
+    settings, evaluation = run.manifest.settings, run.manifest.evaluation
+    options = ["--initial", str(settings.initial), "--generations", str(settings.generations)]
+    options += ["--evaluations", str(settings.evaluations), "--chosen", str(settings.chosen)]
+    options += ["--inner-generations", str(settings.inner.generations)]
+    options += ["--scales", ",".join(str(scale) for scale in settings.scales), "--seed", str(settings.seed)]
+    if settings.max_latency_ms is not None:
+        options += ["--max-latency-ms", f"{settings.max_latency_ms:g}"]
+    for name in ("guide_pictures", "statistics_pictures"):
+        if name in evaluation:
+            options += [f"--{name.replace('_', '-')}", str(evaluation[name])]
+    return options
+
+
+def _training(training: Training) -> list[str]:
+    options = ["--space", training.space, "--data", training.data]
+    for name in ("steps", "batch_size", "learning_rate", "seed"):
+        if name in training.settings:
+            options += [f"--{name.replace('_', '-')}", str(training.settings[name])]
+    return options
+
+
+def _digest(text: str) -> Markup:
+    return tag("code", None, text[:12])
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from mosegedge.profiling.profile import Profile
 
+_STATISTICS = {"median": "median", "quantile10": "10 % quantile"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredNetwork:
@@ -43,7 +45,7 @@ class LatencyFacts:
     Attributes:
         device: Name of the device.
         hardware: What it is, in a few words.
-        statistic: Which of all timed runs of a model stands for it: `minimum` or `median`.
+        statistic: Which of all timed runs of a model stands for it: `quantile10` or `median`.
         protocol: How it was timed, in a few words.
         origin: `measured` or `simulated`.
         networks: Whole networks.
@@ -126,7 +128,7 @@ def facts_of(profile: Profile, space: SearchSpace) -> LatencyFacts:
         device=profile.device.name,
         hardware=str(profile.device.hardware.get("cpu") or profile.device.backend),
         statistic=protocol.statistic,
-        protocol=f"{protocol.statistic} of all timed runs, {protocol.precision}, batch {protocol.batch}, "
+        protocol=f"{_STATISTICS[protocol.statistic]} of all timed runs, {protocol.precision}, batch {protocol.batch}, "
         f"{protocol.threads} thread{'s' if protocol.threads > 1 else ''}, copying of pictures not included",
         origin=profile.origin,
         networks=networks,

@@ -116,11 +116,7 @@ def _labels(layers: Sequence[tuple[str, LayerSpec]], places: dict[str, float]) -
     for part, names in groupby(places, key=_part):
         centres = [places[name] for name in names]
         words = {"decoder": "heads", "stem": "stem"}.get(part, part.replace("stage", "stage "))
-        edge = part == "decoder"
-        place = {
-            "x": _WIDTH - 4 if edge else (centres[0] + centres[-1]) / 2,
-            "text-anchor": "end" if edge else "middle",
-        }
+        place: Attributes = {"x": (centres[0] + centres[-1]) / 2, "text-anchor": "middle"}
         parts.append(tag("text", {**place, "y": _HEIGHT - 24}, words))
         parts.append(tag("text", {**place, "y": _HEIGHT - 4, "class": "quiet"}, str(channels[part])))
     return parts

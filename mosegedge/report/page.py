@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from mosegedge.errors import MosegedgeError, SpaceError
-from mosegedge.files import write_atomic
+from mosegedge.files import sha256_of_file, write_atomic
 from mosegedge.progress import Progress, Silent
 from mosegedge.report.bundles import VerifiedBundle, read_bundles
 from mosegedge.report.commands import commands_section
@@ -21,30 +21,13 @@ from mosegedge.report.latency_facts import LatencyFacts, read_latency_facts
 from mosegedge.report.networks import networks_section
 from mosegedge.report.pictures import pictures_section
 from mosegedge.report.predictions import Predictions, open_source, predict
-from mosegedge.report.run import Missing, Run, read_run
+from mosegedge.report.run import Missing, Run, Sources, Training, read_run
 from mosegedge.space import SearchSpace
+
+__all__ = ["Contents", "Report", "Sources", "build_report", "render"]
 
 REPORT = "report.html"
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sources:
-    """Where things outside the run folder are, where it is not where the run says.
-
-    Attributes:
-        space: Search space by name, or the file of a user's preset with crop and classes: `mine.toml:192x384:19`.
-        supernet: Checkpoint, as on the command line.
-        profile: Profile, as on the command line.
-        profile_root: Folder of the profiles.
-        data_root: Folder of the data set, where it needs one.
-    """
-
-    space: str | None = None
-    supernet: str | None = None
-    profile: str | None = None
-    profile_root: Path = Path("profiles")
-    data_root: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +53,8 @@ class Contents:
         facts: Its latency profile.
         bundles: Exported and verified networks.
         predictions: Sample pictures.
-        data_root: For the commands.
+        training: Of its supernet, None where the checkpoint could not be opened.
+        sources: Where things are, for the commands.
         created: Date of the page.
     """
 
@@ -79,7 +63,8 @@ class Contents:
     facts: LatencyFacts | Missing
     bundles: tuple[VerifiedBundle, ...]
     predictions: Predictions | Missing
-    data_root: Path | None
+    training: Training | None
+    sources: Sources
     created: date
 
 
@@ -112,7 +97,8 @@ def build_report(
         facts=_facts(run, space, sources),
         bundles=read_bundles(folder),
         predictions=_predictions(run, sources, pictures, progress or Silent()),
-        data_root=sources.data_root,
+        training=_training(run, sources),
+        sources=sources,
         created=created,
     )
     path = folder / REPORT
@@ -147,7 +133,7 @@ def render(contents: Contents) -> str:
         generations_section(run),
         networks_section(contents.space, run.chosen),
         pictures_section(contents.predictions),
-        commands_section(run, device, contents.data_root),
+        commands_section(run, device, contents.sources, contents.training),
     )
     return "<!DOCTYPE html>\n" + tag("html", {"lang": "en"}, head, tag("body", None, main)) + "\n"
 
@@ -183,3 +169,17 @@ def _predictions(run: Run, sources: Sources, pictures: int, progress: Progress) 
         return predict(source, [candidate.architecture for candidate in run.chosen], pictures, progress)
     except (MosegedgeError, OSError) as error:
         return Missing(str(error))
+
+
+def _training(run: Run, sources: Sources) -> Training | None:
+    """How the supernet was trained; None where it is not at hand, which the pictures' section explains."""
+    from mosegedge.supernet.checkpoint import checkpoint_path, supernet_info
+
+    path = checkpoint_path(sources.supernet or run.manifest.supernet.path)
+    try:
+        if sha256_of_file(path) != run.manifest.supernet.digest:
+            return None
+        info = supernet_info(path)
+    except (MosegedgeError, OSError):
+        return None
+    return Training(space=info.space.name, data=info.data, settings=info.training)

@@ -46,6 +46,12 @@ class SupernetReference(_Part):
     digest: str
 
 
+class InnerSettings(_Part):
+    """The part of NSGA-II's settings that has an option."""
+
+    generations: int
+
+
 class Settings(_Part):
     """The settings that the page shows; `run.json` holds all of them."""
 
@@ -57,6 +63,7 @@ class Settings(_Part):
     max_latency_ms: Finite | None
     scales: list[int]
     baselines: bool
+    inner: InnerSettings
 
 
 class Manifest(_Part):
@@ -115,12 +122,41 @@ class Missing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Where things outside the run folder are, where it is not where the run says.
+
+    Attributes:
+        space: Search space by name, or the file of a user's preset with crop and classes: `mine.toml:192x384:19`.
+        supernet: Checkpoint, as on the command line.
+        profile: Profile, as on the command line.
+        profile_root: Folder of the profiles.
+        data_root: Folder of the data set, where it needs one.
+    """
+
+    space: str | None = None
+    supernet: str | None = None
+    profile: str | None = None
+    profile_root: Path = Path("profiles")
+    data_root: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How the supernet was trained, as its checkpoint says: space, data set, settings."""
+
+    space: str
+    data: str
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """Everything in a run folder.
 
     Attributes:
         folder: Where it lies.
         manifest: What it was started with.
+        settings: All settings of the search, as they are in `run.json`.
         candidates: Evaluated networks and failures, in their order.
         baselines: Networks of uniform width.
         generations: One record for each finished generation.
@@ -131,6 +167,7 @@ class Run:
 
     folder: Path
     manifest: Manifest
+    settings: dict[str, Any]
     candidates: tuple[Candidate, ...]
     baselines: tuple[Candidate, ...]
     generations: tuple[Generation, ...]
@@ -150,7 +187,8 @@ def read_run(folder: Path) -> Run:
     Raises:
         SearchError: There is no run, nothing was evaluated yet, or a file is damaged; the message names it.
     """
-    manifest = parse(Manifest, read_manifest(folder), folder / "run.json")
+    record = read_manifest(folder)
+    manifest = parse(Manifest, record, folder / "run.json")
     candidates = _candidates(folder / "archive.jsonl")
     front = tuple(front_of(candidates))
     if not front:
@@ -165,6 +203,7 @@ def read_run(folder: Path) -> Run:
     return Run(
         folder=folder,
         manifest=manifest,
+        settings=record["settings"],
         candidates=candidates,
         baselines=_candidates(folder / "baselines.jsonl"),
         generations=tuple(parse(Generation, line, path) for line in lines),
