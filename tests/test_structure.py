@@ -59,7 +59,10 @@ def test_importing_the_package_and_its_command_line_loads_nothing_heavy() -> Non
 
 
 def test_help_does_not_even_load_numpy() -> None:
-    code = "import sys; sys.argv = ['mosegedge', '--help']\nfrom mosegedge.cli.main import main\ntry: main()\nfinally: assert 'numpy' not in sys.modules"
+    code = (
+        "import sys; sys.argv = ['mosegedge', '--help']\nfrom mosegedge.cli.main import main\n"
+        "try: main()\nfinally: assert 'numpy' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
 
 

@@ -89,7 +89,9 @@ def profile(
 
 def predict(
     code: Annotated[str, typer.Argument(help="A network: 29 digits, with '-' or blanks between groups.")],
-    profile: Annotated[str, typer.Option("--profile", help="A file, or device/series[/v1], as local/tiny-fp32.")],
+    profile: Annotated[
+        str, typer.Option("--profile", help="A file, or a name: local/tiny-fp32 or local/tiny-fp32/v1.")
+    ],
     space: Annotated[str, typer.Option("--space", help="The space, where it is not a shipped preset.")] = "",
     output_root: RootOption = Path("profiles"),
     as_json: JsonFlag = False,
@@ -136,7 +138,7 @@ def list_profiles(output_root: RootOption = Path("profiles"), as_json: JsonFlag 
 
 @profiles_app.command("show", epilog="Example: mosegedge profiles show local/tiny-fp32")
 def show_profile(
-    name: Annotated[str, typer.Argument(help="A file, or device/series[/v1], as local/tiny-fp32.")],
+    name: Annotated[str, typer.Argument(help="A file, or a name: local/tiny-fp32 or local/tiny-fp32/v1.")],
     output_root: RootOption = Path("profiles"),
     as_json: JsonFlag = False,
 ) -> None:
@@ -251,7 +253,10 @@ def _one_line(row: dict[str, Any]) -> str:
 
 def _profile_text(found: Profile) -> str:
     row, error, repeat = _summary(found), found.error, found.repeatability
-    by_scale = ", ".join(f"{scale}: {tau:.3f}" for scale, tau in error.by_scale_kendall_tau.items())
+    by_scale, flops_by_scale = (
+        ", ".join(f"{scale}: {tau:.3f}" for scale, tau in taus.items())
+        for taus in (error.by_scale_kendall_tau, error.by_scale_flops_kendall_tau)
+    )
     terms = ", ".join(f"{value:.4g} * {name}" for name, value in found.model.coefficients.items())
     constants = ", ".join(f"{scale}: {value:.3f}" for scale, value in found.model.constants_ms.items())
     return (
@@ -263,7 +268,8 @@ def _profile_text(found: Profile) -> str:
         f"model       {terms}; constant by scale {constants} ms; sd {found.model.relative_sd:.1%}\n"
         f"held out    Kendall tau {error.kendall_tau:.3f} (by scale {by_scale}), Spearman {error.spearman:.3f}, "
         f"MAPE {error.mape:.2%}, bias {error.bias:+.2%}, worst {error.worst:.1%}\n"
-        f"beside it   tau of FLOPs {error.flops_kendall_tau:.3f}, of parameters {error.params_kendall_tau:.3f}, "
+        f"beside it   tau of FLOPs {error.flops_kendall_tau:.3f} (by scale {flops_by_scale}),\n"
+        f"            of parameters {error.params_kendall_tau:.3f}, "
         f"of the plain sum {error.sum_of_layers_kendall_tau:.3f} (MAPE {error.sum_of_layers_mape:.2%})\n"
         f"repeats to  tau {repeat.networks_kendall_tau:.3f}, MAPE {repeat.networks_mape:.2%}, "
         f"layers {repeat.layers_mape:.2%}; drift {repeat.drift:.1%}"
