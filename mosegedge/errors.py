@@ -12,6 +12,7 @@
     |-- CheckpointError            6   a supernet checkpoint is missing, damaged, or of another space
     |-- SearchError                7   a search cannot go on
     |   `-- InfeasibleError        8   no network meets the constraints
+    |-- TrainingError             11   a training diverged
     |-- ExportError                9   a network could not be exported
     `-- VerificationError         10   an exported network disagrees with PyTorch
 
@@ -95,6 +96,12 @@ class InfeasibleError(SearchError):
     """No network of the space meets the constraints."""
 
     exit_code = 8
+
+
+class TrainingError(MosegedgeError):
+    """A training cannot go on."""
+
+    exit_code = 11
 
 
 class ExportError(MosegedgeError):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mosegedge.errors import MosegedgeError
+from mosegedge.errors import MosegedgeError, UsageError
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
@@ -47,6 +50,28 @@ def sha256_of_file(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's content."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def exclusive(folder: Path, work: str) -> Iterator[None]:
+    """Keeps a second process out of a run folder; the lock goes with the process, however that ends.
+
+    Args:
+        folder: Made if missing.
+        work: What is done there, for the message: `training`.
+
+    Raises:
+        UsageError: Another process holds the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"Another {work} is at work in {folder}.", fix="Wait until it ends, or choose another --output."
+            ) from error
+        yield
 
 
 class Journal:

@@ -50,7 +50,7 @@ def conclude(
 ) -> Profile:
     """The profile that follows from a complete journal."""
     measured = _measurements(plan, journal)
-    statistic = choose_statistic(list(measured.values()))
+    statistic = choose_statistic([measured[item.key] for item in (*plan.fit, *plan.held_out) if item.key in measured])
     values_ms = {key: round(measurement.value_ms(statistic), _DIGITS) for key, measurement in measured.items()}
     formula = _fit(plan, values_ms)
     return Profile(
@@ -60,7 +60,7 @@ def conclude(
         created=datetime.now(UTC).replace(microsecond=0),
         mosegedge=__version__,
         command=command,
-        space=SpaceReference(name=plan.space.name, digest=plan.space.digest),
+        space=SpaceReference(name=plan.space.name, slug=plan.space.slug, digest=plan.space.digest),
         device=DeviceSection(
             name=plan.device.name,
             backend=description.backend,
@@ -187,19 +187,22 @@ def _error(plan: Plan, values_ms: dict[str, float], formula: Formula) -> ErrorSe
     predicted, _ = model.predict(codes)
     plain = np.array([_sum_of_layers(space, _architecture(item), values_ms) for item in items])
     scales = codes[:, SCALE]
-    by_scale = {
-        str(scale): kendall_tau(predicted[scales == scale], measured[scales == scale]) for scale in np.unique(scales)
-    }
+    flops = space.flops(codes).astype(float)
     plain_sum = agreement(plain, measured)
     return ErrorSection(
         networks=len(items),
         **asdict(agreement(predicted, measured)),
-        by_scale_kendall_tau=by_scale,
-        flops_kendall_tau=kendall_tau(space.flops(codes).astype(float), measured),
+        by_scale_kendall_tau=_tau_by_scale(scales, predicted, measured),
+        flops_kendall_tau=kendall_tau(flops, measured),
+        by_scale_flops_kendall_tau=_tau_by_scale(scales, flops, measured),
         params_kendall_tau=kendall_tau(space.params(codes).astype(float), measured),
         sum_of_layers_kendall_tau=plain_sum.kendall_tau,
         sum_of_layers_mape=plain_sum.mape,
     )
+
+
+def _tau_by_scale(scales: NDArray[np.int64], first: Floats, second: Floats) -> dict[str, float]:
+    return {str(scale): kendall_tau(first[scales == scale], second[scales == scale]) for scale in np.unique(scales)}
 
 
 def _sum_of_layers(space: SearchSpace, architecture: Architecture, values_ms: dict[str, float]) -> float:

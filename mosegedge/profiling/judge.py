@@ -41,21 +41,27 @@ def agreement(predicted: Floats, measured: Floats) -> Agreement:
     )
 
 
-def kendall_tau(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+def kendall_tau(first: Floats, second: Floats) -> float:
     """Kendall's tau-b; 0 where one side is constant."""
-    from scipy.stats import kendalltau
-
-    return _number(kendalltau(first, second).statistic)
+    upper = np.triu_indices(len(first), k=1)
+    signs = [np.sign(values[:, None] - values[None, :])[upper] for values in (first, second)]
+    return _cosine(signs[0], signs[1])
 
 
 def spearman(first: Floats, second: Floats) -> float:
-    """Spearman's rank correlation; 0 where one side is constant."""
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
-        return 0.0
-    from scipy.stats import spearmanr
-
-    return _number(spearmanr(first, second).statistic)
+    """Spearman's rank correlation, equal values sharing their mean rank; 0 where one side is constant."""
+    ranks = [_mean_ranks(values) for values in (first, second)]
+    return _cosine(ranks[0] - ranks[0].mean(), ranks[1] - ranks[1].mean())
 
 
-def _number(value: float) -> float:
-    return 0.0 if np.isnan(value) else float(value)
+def _mean_ranks(values: Floats) -> Floats:
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks: Floats = (last - (counts - 1) / 2)[places]
+    return ranks
+
+
+def _cosine(first: Floats, second: Floats) -> float:
+    """Both correlations are this, of the signs of all pairs and of the centred ranks."""
+    length = float(np.sqrt((first @ first) * (second @ second)))
+    return float(first @ second) / length if length else 0.0

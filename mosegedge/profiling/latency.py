@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -36,6 +37,7 @@ class LatencyModel:
         entry_ms: Cost of each row of `space.entries` inside a network; NaN where the profile has none.
         constant_ms: What a network costs beyond its layers, by scale digit; NaN where the profile has none.
         relative_sd: Standard deviation as a share of the latency.
+        failed: Layers that the device could not run, by key, with the reason.
     """
 
     space: SearchSpace
@@ -44,6 +46,7 @@ class LatencyModel:
     entry_ms: Floats
     constant_ms: Floats
     relative_sd: float
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     def predict(self, codes: Codes) -> tuple[Floats, Floats]:
         """Mean and standard deviation in milliseconds of every network.
@@ -91,15 +94,23 @@ class LatencyModel:
         entries = self.space.entries_of(codes)
         missing = np.unique(entries[(entries >= 0) & np.isnan(self._padded[entries])])
         scales = np.unique(codes[:, SCALE][np.isnan(self.constant_ms[codes[:, SCALE]])])
-        covered = [str(scale) for scale in range(len(self.constant_ms)) if not np.isnan(self.constant_ms[scale])]
-        known = f"It covers the scales {', '.join(covered)}."
-        if len(missing):
-            known += f" First missing layer: {self.space.entries[missing[0]].key}."
-        needed = sorted({*covered, *(str(scale) for scale in scales)})
+        covered = [scale for scale in range(len(self.constant_ms)) if not np.isnan(self.constant_ms[scale])]
+        known = f"It covers {_scales(covered)}."
+        keys = [self.space.entries[row].key for row in missing]
+        refused = [key for key in keys if key in self.failed]
+        if refused:
+            known += f" The device could not run {refused[0]}: {self.failed[refused[0]]}"
+        elif keys:
+            known += f" First missing layer: {keys[0]}."
+        needed = sorted({*covered, *scales.tolist()})
         return ProfileError(
-            f"Profile {self.name} lacks {len(missing)} of the layers that these networks need"
-            + (f", and the scales {', '.join(map(str, scales))}." if len(scales) else "."),
+            f"Profile {self.name} lacks {len(set(keys))} of the layers that these networks need"
+            + (f", and {_scales(scales.tolist())}." if len(scales) else "."),
             known=known,
             fix="Measure them: mosegedge profile "
-            f"--device {self.device} --space {self.space.name} --scales {','.join(needed)}",
+            f"--device {self.device} --space {self.space.name} --scales {','.join(map(str, needed))}",
         )
+
+
+def _scales(digits: list[int]) -> str:
+    return f"scale{'s' if len(digits) > 1 else ''} {', '.join(map(str, digits))}"

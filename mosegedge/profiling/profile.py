@@ -5,6 +5,7 @@ The fields here are the file format (see profiles/README.md); `profile_text` wri
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -34,6 +35,7 @@ class SpaceReference(Section):
     """The search space that was measured."""
 
     name: str
+    slug: str = Field(description="the space in names of folders")
     digest: Digest
 
 
@@ -52,7 +54,7 @@ class ProtocolSection(Section):
     """How it was measured."""
 
     scales: list[Annotated[int, Field(ge=0, lt=SCALES)]] = Field(min_length=1)
-    statistic: Literal["minimum", "median"] = Field(description="what value_ms is of all timed runs of a model")
+    statistic: Literal["quantile10", "median"] = Field(description="what value_ms is of all timed runs of a model")
     passes: Count
     bursts: Count
     warmup: str
@@ -118,6 +120,7 @@ class ErrorSection(Section):
     worst: Number
     by_scale_kendall_tau: dict[ScaleDigit, Number]
     flops_kendall_tau: Number
+    by_scale_flops_kendall_tau: dict[ScaleDigit, Number]
     params_kendall_tau: Number
     sum_of_layers_kendall_tau: Number
     sum_of_layers_mape: Number
@@ -161,8 +164,7 @@ class Profile(Section):
     @property
     def series(self) -> str:
         """Folder of all versions of this measurement: space and precision, and the threads where there are several."""
-        space = SearchSpace.load(self.space.name)
-        return series_name(space, precision=self.protocol.precision, threads=self.protocol.threads)
+        return series_name(self.space.slug, precision=self.protocol.precision, threads=self.protocol.threads)
 
     def latency_model(self, space: SearchSpace | None = None) -> LatencyModel:
         """The model that predicts the networks of a space.
@@ -187,11 +189,18 @@ class Profile(Section):
             constants_ms={int(scale): constant for scale, constant in self.model.constants_ms.items()},
             relative_sd=self.model.relative_sd,
         )
-        return model_of_formula(space, values, formula, name=f"of {self.device.name}", device=self.device.name)
+        failed = {entry.key: entry.error for entry in self.failed}
+        return model_of_formula(space, values, formula, name=self.name, device=self.device.name, failed=failed)
 
 
 def model_of_formula(
-    space: SearchSpace, values_ms: dict[str, float], formula: Formula, *, name: str, device: str
+    space: SearchSpace,
+    values_ms: Mapping[str, float],
+    formula: Formula,
+    *,
+    name: str,
+    device: str,
+    failed: Mapping[str, str] | None = None,
 ) -> LatencyModel:
     """Puts isolated latencies (by the key of their layer) and a formula together."""
     entry_ms = np.array([values_ms.get(spec.key, np.nan) for spec in space.entries])
@@ -210,10 +219,11 @@ def model_of_formula(
         entry_ms=entry_costs(terms, formula.coefficients),
         constant_ms=constant_ms,
         relative_sd=formula.relative_sd,
+        failed=failed or {},
     )
 
 
-def series_name(space: SearchSpace, *, precision: str, threads: int) -> str:
+def series_name(space_slug: str, *, precision: str, threads: int) -> str:
     """Name of the folder of one device's profiles of one space."""
     suffix = "" if threads == 1 else f"-{threads}threads"
-    return f"{space.slug}-{precision}{suffix}"
+    return f"{space_slug}-{precision}{suffix}"

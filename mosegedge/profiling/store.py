@@ -53,7 +53,7 @@ class Series:
 
 def series_of(root: Path, *, device: str, space: SearchSpace, precision: str, threads: int) -> Series:
     """The series that a measurement belongs to."""
-    return Series(root / device / series_name(space, precision=precision, threads=threads))
+    return Series(root / device / series_name(space.slug, precision=precision, threads=threads))
 
 
 def save_profile(profile: Profile, series: Series) -> Path:

@@ -38,7 +38,7 @@ def _tiles(run: Run, facts: LatencyFacts | Missing) -> list[tuple[str, str]]:
         tiles.append(("hypervolume over uniform width", f"\u00d7 {both[0] / both[1]:.2f}"))
     found = gains(run)
     if found:
-        tiles.append(("mean gain over uniform width", f"{sum(found) / len(found):+.3f} mIoU"))
+        tiles.append(("mean mIoU gain over uniform width", f"{sum(found) / len(found):+.3f}"))
     if isinstance(facts, LatencyFacts):
         tiles.append(("latency order, held out", f"tau {facts.kendall_tau:.2f}"))
     return tiles

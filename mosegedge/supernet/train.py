@@ -19,7 +19,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from mosegedge.data.batches import Batch, batches
 from mosegedge.data.dataset import SegmentationSet
-from mosegedge.errors import CheckpointError
+from mosegedge.errors import CheckpointError, TrainingError
+from mosegedge.files import exclusive
 from mosegedge.progress import Progress
 from mosegedge.space import SearchSpace
 from mosegedge.supernet.checkpoint import (
@@ -63,12 +64,26 @@ def train_supernet(
 
     Raises:
         CheckpointError: The folder holds the state of another training.
+        TrainingError: The gradients are no longer finite.
+        UsageError: Another training is at work in the folder.
     """
+    with exclusive(output, "training"):
+        return _train(space, dataset, output, config, progress, checkpoint_steps)
+
+
+def _train(
+    space: SearchSpace,
+    dataset: SegmentationSet,
+    output: Path,
+    config: TrainConfig,
+    progress: Progress,
+    checkpoint_steps: int,
+) -> Path:
     supernet = Supernet(space, torch.Generator().manual_seed(config.seed)).train()
     # A quarter faster on a CPU. The stubs do not know this overload.
     supernet = supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = SGD(_parameter_groups(supernet, config), lr=config.learning_rate, momentum=config.momentum)
-    start = _restore(supernet, optimizer, output / STATE_FILE, space, config)
+    start = _restore(supernet, optimizer, output / STATE_FILE, dataset, config)
     weights = class_weights(dataset)
     progress.start("training", config.steps, start)
     stream = batches(dataset, crop=space.preset.crop, batch_size=config.batch_size, seed=config.seed, start_step=start)
@@ -106,7 +121,13 @@ def _step(supernet: Supernet, optimizer: SGD, batch: Batch, weights: Tensor, con
         else:
             loss = loss + config.distillation * distillation_loss(outputs[0], teacher)
         (loss / len(networks)).backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(supernet.parameters(), config.gradient_norm, error_if_nonfinite=True)
+    norm = torch.nn.utils.clip_grad_norm_(supernet.parameters(), config.gradient_norm)
+    if not norm.isfinite():
+        raise TrainingError(
+            f"The training diverged at step {batch.step}: the norm of the gradients is {norm.item()}.",
+            known=f"The learning rate there is {learning_rate(config, batch.step):.4g}.",
+            fix="Start again with a smaller --learning-rate and another --output.",
+        )
     optimizer.step()
     return {"largest": losses[0], "smallest": losses[-1], "learning_rate": learning_rate(config, batch.step)}
 
@@ -132,16 +153,21 @@ def _save_state(
     write_tensors(path, tensors, _STATE_FORMAT, _info(supernet.space, dataset, config, step))
 
 
-def _restore(supernet: Supernet, optimizer: SGD, path: Path, space: SearchSpace, config: TrainConfig) -> int:
+def _restore(supernet: Supernet, optimizer: SGD, path: Path, dataset: SegmentationSet, config: TrainConfig) -> int:
     """Loads weights and momentum of an earlier run; returns the step to go on from."""
     if not path.exists():
         return 0
     tensors, info = read_tensors(path, _STATE_FORMAT)
-    if info.space.digest != space.digest or info.training != asdict(config):
-        changed = [name for name, value in asdict(config).items() if info.training.get(name) != value]
-        what = f"{changed[0]} was {info.training.get(changed[0])}" if changed else f"space was {info.space.name}"
+    before = info.training | {"space": info.space.name, "data": info.data, "digest": info.space.digest}
+    now = asdict(config) | {
+        "space": supernet.space.name,
+        "data": dataset.name,
+        "digest": supernet.space.digest,
+    }
+    changed = [name for name, value in now.items() if before.get(name) != value]
+    if changed:
         raise CheckpointError(
-            f"{path.parent} holds another training: its {what}.",
+            f"{path.parent} holds another training: its {changed[0]} was {before.get(changed[0])}.",
             known=f"It stands at step {info.step}.",
             fix="Repeat its settings to go on with it, or choose another --output.",
         )

@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 
 from mosegedge.data import SegmentationSet, cached
 from mosegedge.data.scenes import SceneSet
-from mosegedge.errors import CheckpointError, UsageError
+from mosegedge.errors import CheckpointError, TrainingError, UsageError
+from mosegedge.files import exclusive
 from mosegedge.progress import Silent
 from mosegedge.space import SearchSpace
 from mosegedge.space.architecture import SCALE, STAGES, STEM_DEPTH, STEM_WIDTH
@@ -97,6 +98,36 @@ def test_other_settings_are_refused_and_nothing_is_lost(pictures: SegmentationSe
         train_supernet(SearchSpace.load("nano"), pictures, tmp_path, config=CONFIG, progress=Silent())
     assert (tmp_path / STATE_FILE).read_bytes() == before
     assert load_supernet(tmp_path / "supernet.safetensors")[1].step == 6
+
+
+class Named:
+    """A data set under another name."""
+
+    def __init__(self, inner: SegmentationSet) -> None:
+        self.inner, self.name = inner, "other"
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+
+def test_other_data_is_refused(pictures: SegmentationSet, tmp_path: Path) -> None:
+    train_supernet(SPACE, pictures, tmp_path, config=replace(CONFIG, steps=1), progress=Silent())
+    with pytest.raises(CheckpointError, match="data was scenes"):
+        train_supernet(SPACE, Named(pictures), tmp_path, config=replace(CONFIG, steps=1), progress=Silent())
+
+
+def test_second_training_in_one_folder_is_refused(pictures: SegmentationSet, tmp_path: Path) -> None:
+    with exclusive(tmp_path, "training"), pytest.raises(UsageError, match="Another training"):
+        train_supernet(SPACE, pictures, tmp_path, config=CONFIG, progress=Silent())
+
+
+def test_diverged_training_says_so(pictures: SegmentationSet, tmp_path: Path) -> None:
+    config = replace(CONFIG, auxiliary=1e300)  # more than a float32 holds
+    with pytest.raises(TrainingError, match=r"diverged at step \d+.*--learning-rate"):
+        train_supernet(SPACE, pictures, tmp_path, config=config, progress=Silent())
 
 
 def test_training_learns(pictures: SegmentationSet, tmp_path: Path) -> None:

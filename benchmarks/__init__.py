@@ -1,0 +1,1 @@
+"""The project's performance figures, one runnable module each: `python -m benchmarks.latency --help`."""
