@@ -8,6 +8,7 @@ It prints to stdout in every way a vendor library can.
 import json
 import os
 import signal
+from pathlib import Path
 
 from device_agents import timing
 from device_agents.protocol import BAD_MODEL, RpcError
@@ -28,13 +29,11 @@ runs = 0
 
 
 def _runs_to_live():
-    path = os.environ.get("FAKE_DEATHS", "")
-    if not path or not os.path.exists(path):
+    path = Path(os.environ.get("FAKE_DEATHS") or "/absent")
+    if not path.exists():
         return None
-    with open(path) as stream:
-        lines = stream.read().split()
-    with open(path, "w") as stream:
-        stream.write("\n".join(lines[1:]))
+    lines = path.read_text().split()
+    path.write_text("\n".join(lines[1:]))
     return int(lines[0]) if lines else None
 
 
@@ -50,7 +49,7 @@ class Model:
 
 
 def describe():
-    print("python noise")
+    print("python noise")  # noqa: T201
     os.write(1, b"C noise\n")
     return {"runtime": {"fake": os.environ.get("FAKE_VERSION", "1.0")}, "precisions": ["fp32"]}
 
@@ -61,8 +60,7 @@ def build(model_path, options, built_folder):
 
 def load(built_path, options):
     os.write(1, b"loading\n")
-    with open(built_path) as stream:
-        content = json.load(stream)
+    content = json.loads(Path(built_path).read_text())
     if "fail" in content:
         raise RpcError(BAD_MODEL, content["fail"])
     if "crash" in content:

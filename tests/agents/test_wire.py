@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from agentprocess import AgentProcess
@@ -23,8 +24,7 @@ def agent(tmp_path):
 def add_model(hello, **content) -> str:
     text = json.dumps(content).encode()
     digest = sha256_of_bytes(text)
-    with open(f"{hello['models']}/{digest}.onnx", "wb") as stream:
-        stream.write(text)
+    Path(hello["models"], f"{digest}.onnx").write_bytes(text)
     return digest
 
 
@@ -108,8 +108,8 @@ def test_a_name_that_is_no_digest_never_reaches_the_disk(agent, digest):
 def test_a_damaged_model_is_refused_and_asked_for_again(agent):
     hello = agent.hello()
     digest = add_model(hello, us=10)
-    with open(f"{hello['models']}/{digest}.onnx", "ab") as stream:
-        stream.write(b" ")
+    path = Path(hello["models"], f"{digest}.onnx")
+    path.write_bytes(path.read_bytes() + b" ")
     assert agent.call("missing", models=[digest])["result"] == []
     assert "damaged" in agent.call("load", model=digest, threads=1)["error"]["message"]
     assert agent.call("missing", models=[digest])["result"] == [digest]
@@ -177,10 +177,8 @@ def test_an_agent_without_the_backend_says_so(tmp_path):
 
 
 def test_the_agent_ends_and_cleans_up_when_the_host_hangs_up(agent):
-    import os
-
-    tensors = agent.hello()["tensors"]
-    assert os.path.isdir(tensors)
+    tensors = Path(agent.hello()["tensors"])
+    assert tensors.is_dir()
     agent.process.stdin.close()
     assert agent.process.wait(20) == 0
-    assert not os.path.exists(tensors)
+    assert not tensors.exists()

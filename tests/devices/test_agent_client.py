@@ -1,0 +1,198 @@
+"""The host's side of the protocol, with a real agent process and the real runtime."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from mosegedge.devices import AgentClient, Device, connect, open_agent
+from mosegedge.devices.agent_client import BurstSettings
+from mosegedge.devices.agent_package import agent_zipapp
+from mosegedge.devices.backends import Backend, get_backend
+from mosegedge.errors import AgentError, DeviceBusyError, DeviceError
+
+SHORT = BurstSettings(min_samples=2, max_samples=3, min_ns=0, max_warmup=1)
+
+
+def doubled_plus_one(shape: tuple[int, ...] = (1, 2, 3), element: int = TensorProto.FLOAT) -> bytes:
+    """A model with a known answer: y = x + x + 1."""
+    one = helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])
+    nodes = [helper.make_node("Add", ["x", "x"], ["d"]), helper.make_node("Add", ["d", "one"], ["y"])]
+    ports = [helper.make_tensor_value_info(name, element, shape) for name in ("x", "y")]
+    graph = helper.make_graph(nodes, "g", [ports[0]], [ports[1]], [one])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return model.SerializeToString()
+
+
+@pytest.fixture
+def device(tmp_path, monkeypatch) -> Device:
+    monkeypatch.setenv("MOSEGEDGE_LOCK", str(tmp_path / "lock"))
+    return Device(name="local", backend="onnxruntime", connection="local", cache=str(tmp_path / "cache"))
+
+
+def device_that_runs(tmp_path: Path, program: str) -> Device:
+    """A device whose "interpreter" is a program that ignores its arguments."""
+    script = tmp_path / "interpreter"
+    script.write_text(f"#!{sys.executable}\nimport sys, time\n{program}\n")
+    script.chmod(0o755)
+    return Device(name="odd", backend="onnxruntime", connection="local", interpreter=str(script), cache=str(tmp_path))
+
+
+def test_a_model_is_loaded_timed_and_run(device):
+    with open_agent(device) as agent:
+        description = agent.describe()
+        assert description.vendor["accelerator"] == "CPUExecutionProvider"
+        assert description.conditions["scheduling"] in {"real-time", "raised", "normal"}
+        model = agent.load(doubled_plus_one())
+        bursts = list(agent.time([model, model], SHORT))
+        assert [burst.index for burst in bursts] == [0, 1]
+        assert all(len(burst.samples_ns) >= 2 and min(burst.samples_ns) > 0 for burst in bursts)
+        x = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
+        (y,) = agent.run(model, [x])
+        np.testing.assert_array_equal(y, 2 * x + 1)
+        list(agent.time([model], SHORT))
+        np.testing.assert_array_equal(agent.run(model, [x[:, ::-1]])[0], 2 * x[:, ::-1] + 1)
+        agent.unload([model])
+        with pytest.raises(AgentError, match="not loaded"):
+            agent.run(model, [x])
+        assert agent.alive
+
+
+def test_a_model_stays_on_the_device(device):
+    onnx_bytes = doubled_plus_one()
+    with open_agent(device) as agent:
+        model = agent.send(onnx_bytes)
+    with open_agent(device) as agent:
+        assert agent.missing([model]) == []
+        assert agent.load_sent(model).inputs[0].shape == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"this is no onnx", "cannot load"),
+        (doubled_plus_one(("N", 2, 3)), "fixed shapes"),
+        (doubled_plus_one()[:-20], "cannot load"),
+    ],
+)
+def test_a_model_that_cannot_be_used_is_an_error_and_the_agent_lives(device, content, word):
+    with open_agent(device) as agent:
+        with pytest.raises(AgentError, match=word):
+            agent.load(content)
+        assert agent.alive
+        assert agent.load(doubled_plus_one())
+
+
+def test_a_wrong_input_is_refused_with_both_sizes(device):
+    with open_agent(device) as agent:
+        model = agent.load(doubled_plus_one())
+        with pytest.raises(AgentError, match=r"24 bytes, 4 were sent"):
+            agent.run(model, [np.zeros(1, np.float32)])
+        with pytest.raises(AgentError, match="1 inputs, 2 were sent"):
+            agent.run(model, [np.zeros(6, np.float32)] * 2)
+
+
+def test_a_second_agent_is_told_who_holds_the_device(device):
+    with open_agent(device) as first, open_agent(device) as second:
+        first.lock()
+        with pytest.raises(DeviceBusyError, match=rf"process {first.pid} on"):
+            second.lock()
+        assert second.describe().backend == "onnxruntime"
+        first.close()
+        second.lock(wait_s=5)
+
+
+def test_the_death_of_the_agent_is_told_with_its_last_words(device):
+    with open_agent(device) as agent:
+        model = agent.load(doubled_plus_one())
+        os.kill(agent.pid, signal.SIGKILL)
+        with pytest.raises(AgentError, match="status -9"):
+            list(agent.time([model], SHORT))
+        assert not agent.alive
+        with pytest.raises(AgentError):
+            agent.describe()
+
+
+def test_whoever_stops_listening_ends_the_agent(device):
+    with open_agent(device) as agent:
+        model = agent.load(doubled_plus_one())
+        for _ in agent.time([model] * 50, SHORT):
+            break
+        assert not agent.alive
+
+
+@pytest.mark.parametrize(
+    ("program", "word"),
+    [
+        ("sys.stderr.write('no such library: libacl.so'); sys.exit(7)", "status 7.*libacl.so"),
+        ("print('Hello from the vendor!', flush=True); time.sleep(60)", "no JSON.*Hello from the vendor"),
+        ("print('[' * 100000, flush=True); time.sleep(60)", "no JSON"),
+        ("print('{}', flush=True); time.sleep(60)", "no JSON-RPC 2.0"),
+        ("""print('{"jsonrpc": "2.0", "id": 9, "result": 1}', flush=True); time.sleep(60)""", "belongs to no request"),
+        ("""print('{"jsonrpc": "2.0", "id": 1, "result": {"pid": "x"}}', flush=True); time.sleep(60)""", "Hello"),
+        ("""print('{"jsonrpc": "2.0", "id": 1, "error": "boom"}', flush=True); time.sleep(60)""", "boom"),
+        ("""print('{"jsonrpc": "2.0", "id": 1, "error": {"code": 5}}', flush=True); time.sleep(60)""", "hello"),
+    ],
+)
+def test_whatever_answers_instead_of_an_agent_becomes_a_sentence(tmp_path, program, word):
+    device = device_that_runs(tmp_path, program)
+    with connect(device) as connection, pytest.raises(AgentError, match=word):
+        AgentClient(connection, device)
+
+
+def test_silence_ends_with_a_timeout(tmp_path, monkeypatch):
+    monkeypatch.setattr("mosegedge.devices.agent_client._START_S", 0.5)
+    device = device_that_runs(tmp_path, "time.sleep(60)")
+    started = time.monotonic()
+    with connect(device) as connection, pytest.raises(AgentError, match="silent"):
+        AgentClient(connection, device)
+    assert time.monotonic() - started < 30
+
+
+def test_an_interpreter_that_does_not_exist_is_named(tmp_path):
+    device = Device(name="a", backend="onnxruntime", connection="local", interpreter="/no/python", cache=str(tmp_path))
+    with connect(device) as connection, pytest.raises(DeviceError, match="/no/python"):
+        AgentClient(connection, device)
+
+
+def test_the_agents_package_has_equal_bytes_for_equal_sources():
+    assert agent_zipapp(get_backend("onnxruntime")) == agent_zipapp(get_backend("onnxruntime"))
+
+
+def test_a_backend_of_another_package_is_found_by_its_entry_point(tmp_path, monkeypatch):
+    info = tmp_path / "strange-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[mosegedge.backends]\nstrange = strange_plugin:BACKEND\n")
+    (tmp_path / "strange_backend.py").write_text("def describe():\n    return {'runtime': {'strange': '1'}}\n")
+    (tmp_path / "strange_plugin.py").write_text(
+        "from pathlib import Path\nfrom mosegedge.devices.backends import Backend\n"
+        "BACKEND = Backend('strange', 'a test', Path(__file__).with_name('strange_backend.py'))\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    device = Device(name="a", backend="strange", connection="local", cache=str(tmp_path / "cache"))
+    with open_agent(device) as agent:
+        assert agent.describe().vendor == {"runtime": {"strange": "1"}}
+
+
+def test_an_unknown_backend_is_answered_with_the_closest():
+    with pytest.raises(DeviceError) as error:
+        get_backend("onnxruntim")
+    assert "'onnxruntime'" in error.value.fix
+
+
+def test_a_backend_whose_module_is_gone_is_an_error(tmp_path):
+    with pytest.raises(DeviceError, match="cannot be read"):
+        agent_zipapp(Backend("gone", "", tmp_path / "gone_backend.py"))
+
+
+def test_the_exported_model_is_valid():
+    onnx.checker.check_model(onnx.load_model_from_string(doubled_plus_one()))

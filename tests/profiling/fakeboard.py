@@ -1,0 +1,61 @@
+"""A board with a known latency law and simulated time, reached through the real agent, protocol and command line.
+
+Run as a program it is `mosegedge`, with models that carry their own latency instead of real ONNX.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from mosegedge.profiling import collect
+from mosegedge.profiling.plan import Item, Plan
+from mosegedge.space import Architecture, LayerSpec, SearchSpace
+from mosegedge.space.counting import flops_of, params_of
+
+TESTS = Path(__file__).parents[1]
+FAILING_LAYER = "FAKE_FAILING_LAYER"
+
+
+def layer_us(spec: LayerSpec) -> float:
+    return 20 + flops_of(spec) / 2e4
+
+
+def network_us(space: SearchSpace, architecture: Architecture) -> float:
+    specs = [layer.spec for layer in space.layers_of(architecture)]
+    weights = sum(params_of(spec) for spec in specs) / 1e6
+    return 100 + 0.96 * sum(layer_us(spec) for spec in specs) + 300 * weights
+
+
+def onnx_of(item: Item, plan: Plan) -> bytes:
+    us = network_us(plan.space, item.source) if isinstance(item.source, Architecture) else layer_us(item.source)
+    content: dict[str, object] = {"key": item.key, "us": us}
+    if item.key == os.environ.get(FAILING_LAYER):
+        content["fail"] = "no kernel for this layer"
+    return json.dumps(content).encode()
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Installs the fake backend under a folder; returns the environment in which it is found."""
+    packages = folder / "packages"
+    info = packages / "fake-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fake\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[mosegedge.backends]\nfake = agentprocess:FAKE\n")
+    (folder / "devices.toml").write_text('[board]\ntemplate = "local"\nbackend = "fake"\n')
+    return {
+        "PYTHONPATH": os.pathsep.join([str(packages), str(TESTS / "agents")]),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "XDG_CONFIG_HOME": str(folder / "config"),
+        "MOSEGEDGE_LOCK": str(folder / "lock"),
+        "FAKE_DEATHS": str(folder / "deaths"),
+    }
+
+
+if __name__ == "__main__":
+    from mosegedge.cli.main import main
+
+    collect._onnx_of = onnx_of
+    sys.exit(main())

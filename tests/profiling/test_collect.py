@@ -1,0 +1,268 @@
+"""Measuring survives what can happen to it: the journal and the profile equal those of an undisturbed run."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import fakeboard
+import numpy as np
+import pytest
+
+from mosegedge.devices import load_device, open_agent
+from mosegedge.errors import AgentError, DeviceBusyError, ProfileError
+from mosegedge.profiling import ProfileSettings, collect, load_profile, make_plan, profile_device
+from mosegedge.progress import Silent
+from mosegedge.space import SearchSpace
+
+SPACE = SearchSpace.load("nano")
+SETTINGS = ProfileSettings(scales=(0,), networks=24, passes=2)
+COMMAND = ["profile", "--device", "board", "--space", "nano", "--scales", "0", "--networks", "24", "--passes", "2"]
+JOURNAL = Path("profiles/board/nano-fp32/v1.journal.jsonl")
+
+
+@pytest.fixture(scope="module")
+def quick_disk():
+    """A folder in memory where there is one: a journal waits for the disk thousands of times."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield Path(folder)
+
+
+def install_board(folder: Path, monkeypatch):
+    folder.mkdir()
+    for name, value in fakeboard.environment(folder).items():
+        monkeypatch.setenv(name, value)
+    for path in os.environ["PYTHONPATH"].split(os.pathsep):
+        monkeypatch.syspath_prepend(path)
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(collect, "_onnx_of", fakeboard.onnx_of)
+    monkeypatch.setattr(collect, "_WAIT_FOR_LOCK_S", 0)
+    return load_device("board")
+
+
+@pytest.fixture
+def board(quick_disk, tmp_path, monkeypatch):
+    return install_board(quick_disk / tmp_path.name, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(quick_disk):
+    """The profile that every disturbed run has to equal."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        board = install_board(quick_disk / "undisturbed", monkeypatch)
+        return profile_device(board, SPACE, settings=SETTINGS)
+
+
+def bursts(path: Path = JOURNAL) -> Counter[tuple[str, int]]:
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    return Counter((record["key"], record["visit"]) for record in records if record["type"] == "burst")
+
+
+def assert_complete(plan, path: Path = JOURNAL) -> None:
+    """Every burst of the plan is on record, and none twice."""
+    wanted = {(item.key, visit) for item in plan.items for visit in range(item.visits * plan.settings.passes)}
+    found = bursts(path)
+    assert set(found) == wanted
+    assert set(found.values()) == {1}
+
+
+def assert_equal(profile, expected) -> None:
+    for field in ("space", "entries", "networks", "failed", "model", "error", "repeatability"):
+        assert getattr(profile, field) == getattr(expected, field)
+
+
+def start_host(*more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, fakeboard.__file__, *COMMAND, *more]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_lines(count: int, host: subprocess.Popen[str]) -> None:
+    while host.poll() is None and not (JOURNAL.exists() and JOURNAL.read_bytes().count(b"\n") >= count):
+        time.sleep(0.002)
+
+
+def test_an_undisturbed_run_finds_the_boards_law(undisturbed):
+    plan = make_plan(SPACE, load_device("local"), SETTINGS)
+    assert len(undisturbed.entries) == len(plan.layers) == 159
+    assert [entry.key for entry in undisturbed.entries] == sorted(entry.key for entry in undisturbed.entries)
+    values = {entry.key: entry.value_ms for entry in undisturbed.entries}
+    for item in plan.layers:
+        assert values[item.key] == pytest.approx(fakeboard.layer_us(item.source) / 1e3, abs=2e-6)
+    assert undisturbed.error.kendall_tau == pytest.approx(1)
+    assert undisturbed.error.mape < 1e-3
+    assert undisturbed.error.networks == 12
+    assert undisturbed.model.coefficients["sum_of_layers"] == pytest.approx(0.96, rel=1e-2)
+    assert undisturbed.model.coefficients["weights_million"] == pytest.approx(0.3, rel=5e-2)
+    codes = SPACE.sample(50, np.random.default_rng(5))
+    codes[:, 0] = 0
+    predicted, sd = undisturbed.latency_model().predict(codes)
+    truth = [fakeboard.network_us(SPACE, network) / 1e3 for network in SPACE.decode(codes)]
+    np.testing.assert_allclose(predicted, truth, rtol=5e-3)
+    assert (sd >= 0).all()
+
+
+def test_an_agent_that_dies_is_started_again_and_nothing_is_lost(board, undisturbed):
+    Path("deaths").write_text("900 3 1500 1000")
+    profile = profile_device(board, SPACE, settings=SETTINGS)
+    assert_complete(make_plan(SPACE, board, SETTINGS))
+    assert_equal(profile, undisturbed)
+    assert profile.protocol.restarts == 4
+    assert "status -9" in JOURNAL.read_text()
+
+
+def test_an_agent_that_only_dies_ends_the_run_and_the_next_one_goes_on(board, undisturbed):
+    Path("deaths").write_text("900 0 0 0 0 0")
+    with pytest.raises(AgentError, match="the board is on fire"):
+        profile_device(board, SPACE, settings=SETTINGS)
+    kept = bursts()
+    assert kept
+    Path("deaths").unlink()
+    profile = profile_device(board, SPACE, settings=SETTINGS)
+    assert_complete(make_plan(SPACE, board, SETTINGS))
+    assert_equal(profile, undisturbed)
+    assert not kept - bursts()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_host_killed_at_any_moment_goes_on_where_it_was(board, undisturbed, seed):
+    plan = make_plan(SPACE, board, SETTINGS)
+    random_state = random.Random(seed)
+    lines = 0
+    for _ in range(3):
+        lines += random_state.randint(1, 200)
+        host = start_host()
+        wait_for_lines(lines, host)
+        host.kill()
+        host.communicate()
+    host = start_host("--json")
+    output, errors = host.communicate(timeout=120)
+    assert host.returncode == 0, errors
+    assert json.loads(output)["path"] == "profiles/board/nano-fp32/v1.json"
+    assert_complete(plan)
+    assert_equal(load_profile("board/nano-fp32"), undisturbed)
+
+
+def test_ctrl_c_keeps_everything_says_so_and_ends_with_130(board, undisturbed):
+    host = start_host()
+    wait_for_lines(350, host)
+    host.send_signal(signal.SIGINT)
+    _, errors = host.communicate(timeout=60)
+    assert host.returncode == 130
+    assert "the same command goes on" in errors
+    assert f"kept in {JOURNAL}" in errors
+    assert "Traceback" not in errors
+    kept = bursts()
+    assert_equal(profile_device(board, SPACE, settings=SETTINGS), undisturbed)
+    assert not kept - bursts()
+
+
+def test_a_torn_last_line_costs_one_burst_and_no_more(board, undisturbed):
+    Path("deaths").write_text("900 0 0 0")
+    with pytest.raises(AgentError):
+        profile_device(board, SPACE, settings=SETTINGS)
+    JOURNAL.write_bytes(JOURNAL.read_bytes()[:-25])
+    profile = profile_device(board, SPACE, settings=SETTINGS)
+    assert_complete(make_plan(SPACE, board, SETTINGS))
+    assert_equal(profile, undisturbed)
+
+
+def test_a_layer_that_the_device_cannot_run_carries_its_error_and_no_number(board, monkeypatch):
+    plan = make_plan(SPACE, board, SETTINGS)
+    failing = next(item for item in plan.layers if item.key.startswith("bottleneck id"))
+    monkeypatch.setenv(fakeboard.FAILING_LAYER, failing.key)
+    profile = profile_device(board, SPACE, settings=SETTINGS)
+    assert [(entry.key, "no kernel" in entry.error) for entry in profile.failed] == [(failing.key, True)]
+    assert failing.key not in {entry.key for entry in profile.entries}
+    codes = SPACE.sample(2000, np.random.default_rng(0))
+    codes[:, 0] = 0
+    rows = [row for row, spec in enumerate(SPACE.entries) if spec == failing.source]
+    needs_it = np.isin(SPACE.entries_of(codes), rows).any(axis=1)
+    assert 0 < needs_it.sum() < len(codes)
+    model = profile.latency_model()
+    assert np.isfinite(model.predict(codes[~needs_it])[0]).all()
+    with pytest.raises(ProfileError, match=f"lacks .* could not run .*{re.escape(failing.key)}.*no kernel"):
+        model.predict(codes)
+
+
+def test_another_plan_does_not_go_on_with_this_journal(board):
+    Path("deaths").write_text("900 0 0 0")
+    with pytest.raises(AgentError):
+        profile_device(board, SPACE, settings=SETTINGS, command="mosegedge profile --seed 0")
+    other = ProfileSettings(scales=(0,), networks=24, passes=2, seed=1)
+    with pytest.raises(ProfileError) as error:
+        profile_device(board, SPACE, settings=other)
+    assert "mosegedge profile --seed 0" in error.value.known
+    assert "--restart" in error.value.fix
+    profile = profile_device(board, SPACE, settings=other, restart=True)
+    assert profile.protocol.seed == 1
+    assert bursts(JOURNAL.with_name("v1.journal.jsonl.old1"))
+
+
+def test_a_device_that_changed_meanwhile_is_not_mixed(board, monkeypatch):
+    Path("deaths").write_text("900 0 0 0")
+    with pytest.raises(AgentError):
+        profile_device(board, SPACE, settings=SETTINGS)
+    monkeypatch.setenv("FAKE_VERSION", "2.0")
+    with pytest.raises(ProfileError, match=r"1\.0 then, 2\.0 now"):
+        profile_device(board, SPACE, settings=SETTINGS)
+
+
+def test_a_budget_ends_after_whole_passes_but_never_before_the_second(board):
+    settings = ProfileSettings(scales=(0,), networks=24, passes=50, budget_s=1e-6)
+    profile = profile_device(board, SPACE, settings=settings)
+    assert profile.protocol.passes == 2
+    assert_complete(make_plan(SPACE, board, ProfileSettings(scales=(0,), networks=24, passes=2)))
+
+
+def test_a_device_that_is_in_use_is_left_alone(board):
+    with open_agent(board) as holder:
+        holder.lock()
+        with pytest.raises(DeviceBusyError, match="Another run is timing this device"):
+            profile_device(board, SPACE, settings=SETTINGS)
+    assert not Path("profiles").exists()
+
+
+def test_little_memory_on_the_device_changes_nothing(board, undisturbed, monkeypatch):
+    monkeypatch.setattr(collect, "_MEMORY_SHARE", 0.0)
+    assert_equal(profile_device(board, SPACE, settings=SETTINGS), undisturbed)
+
+
+def test_measuring_again_makes_the_next_version_with_its_parent(board):
+    settings = ProfileSettings(scales=(0,), networks=8, passes=2)
+    first = profile_device(board, SPACE, settings=settings)
+    second = profile_device(board, SPACE, settings=settings)
+    assert (first.version, first.parent, second.version, second.parent) == (1, None, 2, 1)
+    assert load_profile("board/nano-fp32") == second
+    assert load_profile("board/nano-fp32/v1") == first
+
+
+def test_progress_counts_what_an_earlier_run_did(board):
+    class Seen(Silent):
+        def __init__(self):
+            self.starts, self.steps = [], 0
+
+        def start(self, what, total, done=0):
+            self.starts.append((what, total, done))
+
+        def advance(self, steps=1, note=""):
+            self.steps += steps
+
+    Path("deaths").write_text("900 0 0 0")
+    with pytest.raises(AgentError):
+        profile_device(board, SPACE, settings=SETTINGS)
+    kept, seen = sum(bursts().values()), Seen()
+    profile_device(board, SPACE, settings=SETTINGS, progress=seen)
+    plan = make_plan(SPACE, board, SETTINGS)
+    total = plan.settings.passes * plan.bursts_a_pass
+    assert seen.starts == [("Building models", 183, 183), ("Measuring", total, kept)]
+    assert seen.steps == total - kept
