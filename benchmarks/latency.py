@@ -41,7 +41,7 @@ def main() -> None:
     seen = {Architecture.parse(entry.code) for entry in profile.networks}
     codes = fresh_codes(space, tuple(profile.protocol.scales), arguments.networks, seen, arguments.seed)
     halves = measured_ms(space, codes, profile.protocol.threads, arguments.rounds)
-    measured = halves.min(axis=0)
+    measured = halves.mean(axis=0)
     mean, sd = profile.latency_model(space).predict(codes)
     errors = mean / measured - 1
     result = {
@@ -78,7 +78,7 @@ def fresh_codes(space: SearchSpace, scales: tuple[int, ...], count: int, seen: s
 
 
 def measured_ms(space: SearchSpace, codes: Codes, threads: int, rounds: int) -> NDArray[np.float64]:
-    """Fastest run of each network in the even and in the odd rounds, 2 x N; networks take turns within a round."""
+    """10 % quantile of each network's runs in the even and in the odd rounds, 2 x N; networks take turns in a round."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     runs = []
@@ -87,19 +87,19 @@ def measured_ms(space: SearchSpace, codes: Codes, threads: int, rounds: int) -> 
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         picture = np.random.default_rng(0).normal(size=(1, 3, *space.input_size(architecture))).astype(np.float32)
         runs.append((session, {"input": picture}))
-    fastest = np.full((2, len(runs)), np.inf)
+    samples_ms = np.zeros((rounds, len(runs), _RUNS))
     order = np.random.default_rng(1)
     for number in range(rounds):
         for index in order.permutation(len(runs)):
             session, inputs = runs[index]
             session.run(None, inputs)
-            for _ in range(_RUNS):
+            for run in range(_RUNS):
                 started = time.perf_counter()
                 session.run(None, inputs)
-                elapsed_ms = (time.perf_counter() - started) * 1e3
-                fastest[number % 2, index] = min(fastest[number % 2, index], elapsed_ms)
+                samples_ms[number, index, run] = (time.perf_counter() - started) * 1e3
         sys.stderr.write(f"round {number + 1}/{rounds}\r")
-    return fastest
+    halves = [samples_ms[first::2].transpose(1, 0, 2).reshape(len(runs), -1) for first in (0, 1)]
+    return np.quantile(np.stack(halves), 0.1, axis=2)
 
 
 def tau(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
