@@ -129,7 +129,7 @@ def make_profile(root: Path) -> Profile:
         created=datetime(2026, 1, 2, tzinfo=UTC),
         mosegedge="0.1.0",
         command="mosegedge profile --device local --space nano",
-        space=SpaceReference(name=SPACE.name, digest=SPACE.digest),
+        space=SpaceReference(name=SPACE.name, slug=SPACE.slug, digest=SPACE.digest),
         device=DeviceSection(
             name="local", backend="onnxruntime", hardware={"cpu": "a quiet CPU"}, system={}, vendor={}, conditions=[]
         ),
