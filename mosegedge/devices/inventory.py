@@ -57,6 +57,8 @@ class Device:
             raise DeviceError(
                 f"{self.name!r} is no name for a device.", fix="Use letters, digits and single '-' or '_' between them."
             )
+        if self.threads < 1:
+            raise DeviceError(f"{self.name} cannot run with {self.threads} threads.", fix="Set threads = 1 or more.")
 
 
 def load_device(name: str, *, folder: Path | None = None) -> Device:

@@ -10,12 +10,12 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from mosegedge.errors import ProfileError
+from mosegedge.errors import ArchitectureError, ProfileError
 from mosegedge.profiling.fit import Formula, entry_costs, entry_terms
 from mosegedge.profiling.latency import LatencyModel
-from mosegedge.space import SearchSpace
+from mosegedge.space import Architecture, SearchSpace
 from mosegedge.space.space import SCALES
 
 Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -93,6 +93,14 @@ class NetworkEntry(Timing):
     code: str
     role: Literal["fit", "held-out"]
 
+    @field_validator("code")
+    @classmethod
+    def _names_a_network(cls, code: str) -> str:
+        try:
+            return str(Architecture.parse(code))
+        except ArchitectureError as error:
+            raise ValueError(str(error)) from error
+
 
 class FailedEntry(Section):
     """A model that the device could not run."""
@@ -155,6 +163,13 @@ class Profile(Section):
     error: ErrorSection
     repeatability: RepeatabilitySection
     digest: Digest | None = Field(default=None, description="SHA-256 of the canonical JSON of all other fields")
+
+    @field_validator("entries")
+    @classmethod
+    def _one_entry_a_layer(cls, entries: list[LayerEntry]) -> list[LayerEntry]:
+        if len({entry.key for entry in entries}) < len(entries):
+            raise ValueError("a layer has two entries")
+        return entries
 
     @property
     def name(self) -> str:

@@ -65,6 +65,13 @@ def profile_of_text(text: bytes, source: str) -> Profile:
         raise ProfileError(f"{source} is no profile: {place}: {first['msg']}.", fix=_MEASURE_AGAIN) from error
 
 
+def profile_schema() -> str:
+    """The JSON Schema of the file, for other programs; published as profiles/profile.schema.json."""
+    schema = Profile.model_json_schema(by_alias=True, mode="serialization")
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return json.dumps(schema, indent=1, sort_keys=True) + "\n"
+
+
 def digest_of(content: dict[str, Any]) -> str:
     """SHA-256 over all fields but the digest."""
     rest = {name: value for name, value in content.items() if name != "digest"}
