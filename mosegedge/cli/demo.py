@@ -31,7 +31,7 @@ def demo(
     output: Annotated[Path | None, typer.Option(help="Folder; by default a new one under runs/.")] = None,
     train: Annotated[bool, typer.Option("--train", help="Train a supernet first, for some minutes more.")] = False,
     steps: Annotated[int, typer.Option(help="Training steps with --train.")] = 200,
-    seed: Annotated[int, typer.Option(help="Of the search.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the search.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
     """Profile this machine, search a network for it, export it, verify it, and draw the report.

@@ -32,9 +32,8 @@ ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads for PyTorch
 def open_space(space: str, data: str) -> SearchSpace:
     """The space by its name; a bare preset takes the crop and the classes that suit the data set."""
     from mosegedge.data import space_for
-    from mosegedge.space import SearchSpace
 
-    return SearchSpace.load(space) if ":" in space else space_for(space, data)
+    return space_for(space, data)
 
 
 def open_data(name: str, split: Literal["train", "guide", "val"], root: Path | None) -> SegmentationSet:

@@ -48,7 +48,7 @@ def search(
     chosen: Annotated[int, typer.Option(help="Networks picked from the front.")] = 5,
     guide_pictures: Annotated[int | None, typer.Option(help="Pictures to score on; all by default.")] = None,
     statistics_pictures: Annotated[int, typer.Option(help="Pictures for batch-norm statistics.")] = 64,
-    seed: Annotated[int, typer.Option(help="Same seed, same archive.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same archive.")] = 0,
     profile_root: ProfileRootOption = Path("profiles"),
     threads: ThreadsOption = 1,
     as_json: JsonFlag = False,

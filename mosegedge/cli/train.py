@@ -36,7 +36,7 @@ def train(
     steps: Annotated[int, typer.Option(help="Training steps.")] = 3000,
     batch_size: Annotated[int, typer.Option(help="Pictures a step.")] = 8,
     learning_rate: Annotated[float, typer.Option(help="At the start of the poly schedule.")] = 0.15,
-    seed: Annotated[int, typer.Option(help="Decides weights, pictures and networks.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides weights, pictures and networks.")] = 0,
     threads: ThreadsOption = 1,
     as_json: JsonFlag = False,
 ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mosegedge.report.chart import WIDE, Legend, chart, figure, flag, frame, mark, staircase
-from mosegedge.report.html import Markup, beside, details, number, paragraph, reading, section, table
+from mosegedge.report.html import Markup, beside, details, number, paragraph, reading, section, signed, table
 from mosegedge.report.run import Run
 from mosegedge.search.archive import Candidate, evaluated, front_of, hypervolume, objectives
 
@@ -111,7 +111,7 @@ def _reading(run: Run) -> str:
     mean = float(np.mean(found))
     return text + (
         f"; at equal latency or less it is ahead of the best uniform-width networks in {ahead} of {len(found)} cases, "
-        f"by {mean:+.3f} mIoU on average."
+        f"with a mean difference of {signed(mean)} mIoU."
     )
 
 

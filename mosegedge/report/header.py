@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mosegedge.report.front import gains, volumes
-from mosegedge.report.html import Markup, missing, tag
+from mosegedge.report.html import Markup, missing, signed, tag
 from mosegedge.report.latency_facts import LatencyFacts
 from mosegedge.report.run import Missing, Run
 from mosegedge.search.archive import evaluated
@@ -38,7 +38,7 @@ def _tiles(run: Run, facts: LatencyFacts | Missing) -> list[tuple[str, str]]:
         tiles.append(("hypervolume over uniform width", f"\u00d7 {both[0] / both[1]:.2f}"))
     found = gains(run)
     if found:
-        tiles.append(("mean mIoU gain over uniform width", f"{sum(found) / len(found):+.3f}"))
+        tiles.append(("mean mIoU gain over uniform width", signed(sum(found) / len(found))))
     if isinstance(facts, LatencyFacts):
         tiles.append(("latency order, held out", f"tau {facts.kendall_tau:.2f}"))
     return tiles

@@ -78,6 +78,11 @@ def number(value: float, digits: int = 2) -> Markup:
     return tag("span", {"class": "number"}, f"{value:,.{digits}f}".replace(",", "\u2009"))
 
 
+def signed(value: float) -> str:
+    """A difference with three decimals and its sign."""
+    return f"{value:+.3f}".replace("-", "\u2212")
+
+
 def _cell(value: str | float) -> Markup:
     return tag("td", None, value if isinstance(value, str) else number(value, 0 if isinstance(value, int) else 2))
 

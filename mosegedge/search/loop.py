@@ -17,30 +17,33 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mosegedge.errors import MosegedgeError, SearchError
+from mosegedge.errors import SearchError
 from mosegedge.files import Journal, write_atomic
 from mosegedge.progress import Progress, Silent
-from mosegedge.search.archive import Archive, Candidate, evaluated, front_of, hypervolume, objectives
+from mosegedge.search.archive import Archive, Candidate, evaluated, front_of
 from mosegedge.search.config import Provenance, SearchConfig
 from mosegedge.search.domain import Domain
-from mosegedge.search.fidelity import kendall_tau
 from mosegedge.search.latency import LatencyLimit, LatencyModel
 from mosegedge.search.manifest import manifest_of, only_run_in, start_or_resume
 from mosegedge.search.planning import Plan, Planner, PredictorFor, ranknet_for
 from mosegedge.search.prescreen import Prescreen, hierarchical
+from mosegedge.search.records import (
+    Evaluate,
+    checked,
+    evaluated_by,
+    front_hypervolume,
+    generation_record,
+    note_of,
+)
 from mosegedge.search.select import choose
 from mosegedge.space import Architecture, SearchSpace
-
-Evaluate = Callable[[Architecture], float]
-
-_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -117,11 +120,15 @@ class Search:
         self._planner = Planner(domain, limit, config, predictor_for, prescreen)
         limit.require_feasible(np.random.default_rng([config.seed, 0]))
         start_or_resume(folder, manifest_of(space, config, provenance), self._progress)
-        self._archive = Archive(folder / "archive.jsonl")
         self._journal = Journal(folder / "generations.jsonl")
+        self._load()
+
+    def _load(self) -> None:
+        """Takes up what the run folder holds; what was handed out and not told will be handed out again."""
+        self._archive = Archive(self._folder / "archive.jsonl")
         self._generation = len(self._journal.read())
         self._plan: Plan | None = None
-        self._outstanding: dict[Architecture, Candidate] = {}
+        self._outstanding: set[Architecture] = set()
         self._pending: list[Candidate] = []
         self._evaluation_started = 0.0
 
@@ -148,7 +155,7 @@ class Search:
             else:
                 self._finish_generation()
         handed, self._pending = self._pending[:count], self._pending[count:]
-        self._outstanding |= {candidate.architecture: candidate for candidate in handed}
+        self._outstanding |= {candidate.architecture for candidate in handed}
         return handed
 
     def tell(self, candidates: Sequence[Candidate]) -> None:
@@ -162,8 +169,8 @@ class Search:
         for candidate in candidates:
             if candidate.architecture not in self._outstanding:
                 raise SearchError(f"{candidate.architecture} was not asked for.")
-            self._archive.append(_checked(candidate))
-            del self._outstanding[candidate.architecture]
+            self._archive.append(checked(candidate))
+            self._outstanding.remove(candidate.architecture)
 
     def run(self, evaluate: Evaluate) -> SearchResult:
         """Evaluates the baselines, then generation after generation, and picks from the front.
@@ -176,13 +183,14 @@ class Search:
             SearchError: Every evaluation of the initial population failed, or another search works in the folder.
         """
         with only_run_in(self._folder):
+            self._load()  # another process may have written between the construction and the lock
             baselines = self._run_baselines(evaluate)
             total = self._config.initial + self._config.generations * self._config.evaluations
             self._progress.start("search", total, done=len(self._archive))
             while candidates := self.ask(1):
-                result = _evaluated(candidates[0], evaluate)
+                result = evaluated_by(evaluate, candidates[0])
                 self.tell([result])
-                self._progress.advance(note=f"generation {self._generation}: {_note(result)}")
+                self._progress.advance(note=f"generation {self._generation}: {note_of(result)}")
             return self._finish(baselines)
 
     def _run_baselines(self, evaluate: Evaluate) -> list[Candidate]:
@@ -193,9 +201,9 @@ class Search:
         self._progress.start("baselines", len(planned), done=len(archive))
         for candidate in planned:
             if candidate.architecture not in archive:
-                result = _evaluated(candidate, evaluate)
+                result = evaluated_by(evaluate, candidate)
                 archive.append(result)
-                self._progress.advance(note=_note(result))
+                self._progress.advance(note=note_of(result))
         return list(archive.candidates)
 
     def _start_generation(self) -> None:
@@ -210,7 +218,15 @@ class Search:
     def _finish_generation(self) -> None:
         if self._plan is None:
             return
-        record = self._record(self._plan)
+        record = {
+            **generation_record(self._generation, self._archive.before(self._generation + 1)),
+            "held_out_tau": {},
+            "predicted_front": None,
+            "pool": None,
+            "reasons": {},
+            **self._plan.facts,
+            "seconds": {**self._plan.seconds, "evaluation": round(time.monotonic() - self._evaluation_started, 3)},
+        }
         self._journal.append(record)
         tau = record["new_tau"]["predictor"]
         self._progress.say(
@@ -219,42 +235,6 @@ class Search:
         )
         self._generation += 1
         self._plan = None
-
-    def _record(self, plan: Plan) -> dict[str, Any]:
-        """The line of the current generation in `generations.jsonl`."""
-        new = self._archive.of(self._generation)
-        done = evaluated(new)
-        past = self._archive.before(self._generation + 1)
-        if not evaluated(past):
-            raise SearchError(
-                f"All {len(past)} evaluations failed.",
-                known=f"The first failure: {past[0].failure}" if past else "",
-                fix="Remove the cause and start again with another --output.",
-            )
-        predicted = [c.predicted_miou for c in done if c.predicted_miou is not None]
-        reference = self._reference()
-        front = front_of(past)
-        latency_ms, miou = objectives(done).T * [[1.0], [-1.0]]
-        return {
-            "generation": self._generation,
-            "evaluated": len(done),
-            "failed": len(new) - len(done),
-            "front": len(front),
-            "best_miou": front[-1].miou,
-            "hypervolume": _rounded(hypervolume(objectives(front), reference)),
-            "reference": {"latency_ms": float(reference[0]), "miou": -float(reference[1])},
-            "new_tau": {
-                "predictor": kendall_tau(np.array(predicted), miou) if predicted else None,
-                "latency": kendall_tau(latency_ms, miou) if predicted else None,
-            },
-            **{"held_out_tau": {}, "predicted_front": None, "pool": None, "reasons": {}},
-            **plan.facts,
-            "seconds": {**plan.seconds, "evaluation": round(time.monotonic() - self._evaluation_started, 3)},
-        }
-
-    def _reference(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """The worst corner of the initial population, fixed for the whole run."""
-        return np.asarray(objectives(evaluated(self._archive.of(0))).max(axis=0))
 
     def _finish(self, baselines: list[Candidate]) -> SearchResult:
         front = front_of(self._archive.candidates)
@@ -265,32 +245,7 @@ class Search:
             baselines=baselines,
             evaluated=done,
             failed=len(self._archive) - done,
-            hypervolume=_rounded(hypervolume(objectives(front), self._reference())),
+            hypervolume=front_hypervolume(front, self._archive.of(0)),
         )
         write_atomic(self._folder / "front.json", json.dumps(result.to_json(), indent=2) + "\n")
         return result
-
-
-def _evaluated(candidate: Candidate, evaluate: Evaluate) -> Candidate:
-    try:
-        miou = float(evaluate(candidate.architecture))
-    except MosegedgeError as error:
-        return replace(candidate, failure=f"{type(error).__name__}: {error}")
-    return _checked(replace(candidate, miou=miou))
-
-
-def _checked(candidate: Candidate) -> Candidate:
-    """A value that is no mIoU is a failure, not a score."""
-    if candidate.miou is None or 0.0 <= candidate.miou <= 1.0:
-        return candidate
-    return replace(candidate, miou=None, failure=f"The evaluation gave {candidate.miou}, which is no mIoU in 0..1.")
-
-
-def _note(candidate: Candidate) -> str:
-    if candidate.miou is None:
-        return f"failed: {candidate.failure}"
-    return f"mIoU {candidate.miou:.4f} at {candidate.latency_ms:.2f} ms"
-
-
-def _rounded(value: float) -> float:
-    return round(value, _DIGITS)

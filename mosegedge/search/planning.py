@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mosegedge.errors import SearchError
 from mosegedge.search.archive import Candidate, evaluated, front_of, nondominated, objectives
 from mosegedge.search.config import SearchConfig
 from mosegedge.search.domain import Domain
@@ -23,6 +22,7 @@ from mosegedge.search.latency import LatencyLimit
 from mosegedge.search.predictor import Predictor, RankNet
 from mosegedge.search.prescreen import Pool, Prescreen
 from mosegedge.search.problem import CodeProblem, minimise
+from mosegedge.search.records import require_a_success
 from mosegedge.space.codes import Codes, decode, encode
 
 Floats = NDArray[np.float64]
@@ -101,12 +101,7 @@ class Planner:
         seeds = np.random.SeedSequence([self.config.seed, number]).spawn(4)
         fit_rng, inner_rng, screen_rng, check_rng = (np.random.default_rng(seed) for seed in seeds)
         done = evaluated(past)
-        if not done:
-            raise SearchError(
-                f"All {len(past)} evaluations failed.",
-                known=f"The first failure: {past[0].failure}" if past else "",
-                fix="Remove the cause and start again with another --output.",
-            )
+        require_a_success(past)
         codes = encode([candidate.architecture for candidate in done])
         miou = -objectives(done)[:, 1]
         clock = _Clock()

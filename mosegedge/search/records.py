@@ -1,0 +1,96 @@
+"""What a generation left behind: its line in `generations.jsonl`, and results checked before they are archived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mosegedge.errors import MosegedgeError, SearchError
+from mosegedge.search.archive import Candidate, evaluated, front_of, hypervolume, objectives
+from mosegedge.search.fidelity import kendall_tau
+from mosegedge.space import Architecture
+
+Floats = NDArray[np.float64]
+Evaluate = Callable[[Architecture], float]
+
+_DIGITS = 6
+
+
+def evaluated_by(evaluate: Evaluate, candidate: Candidate) -> Candidate:
+    """The candidate with its accuracy, or with the failure that a MosegedgeError stands for."""
+    try:
+        miou = float(evaluate(candidate.architecture))
+    except MosegedgeError as error:
+        return replace(candidate, failure=f"{type(error).__name__}: {error}")
+    return checked(replace(candidate, miou=miou))
+
+
+def checked(candidate: Candidate) -> Candidate:
+    """A value that is no mIoU is a failure, not a score."""
+    if candidate.miou is None or 0.0 <= candidate.miou <= 1.0:
+        return candidate
+    return replace(candidate, miou=None, failure=f"The evaluation gave {candidate.miou}, which is no mIoU in 0..1.")
+
+
+def note_of(candidate: Candidate) -> str:
+    """A result in a few words, for a progress bar."""
+    if candidate.miou is None:
+        return f"failed: {candidate.failure}"
+    return f"mIoU {candidate.miou:.4f} at {candidate.latency_ms:.2f} ms"
+
+
+def require_a_success(past: Sequence[Candidate]) -> None:
+    """Raises SearchError where nothing could be evaluated."""
+    if not evaluated(past):
+        raise SearchError(
+            f"All {len(past)} evaluations failed.",
+            known=f"The first failure: {past[0].failure}" if past else "",
+            fix="Remove the cause and start again with another --output.",
+        )
+
+
+def reference_of(initial: Sequence[Candidate]) -> Floats:
+    """The worst corner of the initial population: the point that hypervolumes of a run are measured from."""
+    return np.asarray(objectives(evaluated(initial)).max(axis=0))
+
+
+def front_hypervolume(candidates: Sequence[Candidate], initial: Sequence[Candidate]) -> float:
+    """Hypervolume of evaluated candidates in ms times mIoU."""
+    return round(hypervolume(objectives(evaluated(candidates)), reference_of(initial)), _DIGITS)
+
+
+def generation_record(generation: int, past: Sequence[Candidate]) -> dict[str, Any]:
+    """What the results say about a finished generation.
+
+    Args:
+        generation: Its number.
+        past: Everything evaluated up to its end.
+
+    Raises:
+        SearchError: Nothing could be evaluated so far.
+    """
+    require_a_success(past)
+    new = [candidate for candidate in past if candidate.generation == generation]
+    initial = [candidate for candidate in past if candidate.generation == 0]
+    done = evaluated(new)
+    predicted = np.array([c.predicted_miou for c in done if c.predicted_miou is not None])
+    latency_ms, negative_miou = objectives(done).T
+    reference = reference_of(initial)
+    front = front_of(past)
+    return {
+        "generation": generation,
+        "evaluated": len(done),
+        "failed": len(new) - len(done),
+        "front": len(front),
+        "best_miou": front[-1].miou,
+        "hypervolume": front_hypervolume(front, initial),
+        "reference": {"latency_ms": float(reference[0]), "miou": -float(reference[1])},
+        "new_tau": {
+            "predictor": kendall_tau(predicted, -negative_miou) if len(predicted) else None,
+            "latency": kendall_tau(latency_ms, -negative_miou) if len(predicted) else None,
+        },
+    }
