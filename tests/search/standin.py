@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from mosegedge.search.config import InnerSettings, Provenance, RankNetSettings, SearchConfig
 from mosegedge.space import Architecture, SearchSpace
@@ -14,18 +15,33 @@ QUICK = SearchConfig(
     generations=3,
     evaluations=4,
     seed=7,
-    ranknet=RankNetSettings(epochs=30, neurons=32),
+    ranknet=RankNetSettings(epochs=20, neurons=16),
     inner=InnerSettings(population=20, generations=15),
 )
 
 
 class Latency:
-    """Latency in ms: a constant and a share of each layer's multiply-adds, plus a cost per layer."""
+    """Latency in ms: a constant, a share of each layer's multiply-adds and a cost per layer."""
 
     def predict(self, codes):
         per_entry = SPACE.entry_flops / 2e7 + 0.05
         mean = 0.3 + SPACE.total(codes, per_entry)
         return mean, 0.02 * mean
+
+
+class Linear:
+    """A predictor that needs no training time: ridge regression on one-hot features."""
+
+    def __init__(self, domain, config, rng):
+        self._domain = domain
+
+    def fit(self, codes, targets):
+        x = self._domain.one_hot(codes).astype(float)
+        self._mean = targets.mean()
+        self._weights = np.linalg.solve(x.T @ x + np.eye(x.shape[1]), x.T @ (targets - self._mean))
+
+    def predict(self, codes):
+        return self._domain.one_hot(codes) @ self._weights + self._mean
 
 
 def miou_of(codes):
@@ -41,3 +57,8 @@ def miou_of(codes):
 def evaluate(architecture: Architecture) -> float:
     """Accuracy of one network."""
     return float(miou_of(SPACE.encode([architecture]))[0])
+
+
+def global_random_state() -> str:
+    """The state of numpy's and torch's global generators."""
+    return f"{np.random.get_state()} {torch.random.get_rng_state().tolist()}"  # noqa: NPY002
