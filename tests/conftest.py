@@ -1,10 +1,14 @@
-"""Shared settings: one thread for torch, hypothesis without deadlines (timings on shared machines vary)."""
+"""Shared settings: a device lock for each process, one thread for torch, hypothesis without deadlines (timings on shared machines vary)."""
 
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tests check results and never timings, so they need not wait for each other or for a measurement that goes on.
+os.environ["MOSEGEDGE_LOCK"] = str(Path(tempfile.gettempdir()) / f"mosegedge-test-{os.getpid()}.lock")
 
 import numpy as np
 import pytest
