@@ -84,7 +84,7 @@ def _caution(run: Run) -> list[Markup]:
     if not others:
         return []
     text = "The run was started from Python with settings that the command line has no option for: "
-    return [paragraph(text, join(f"{tag('code', None, setting)} " for setting in others))]
+    return [paragraph(text, *(join([tag("code", None, setting), " "]) for setting in others))]
 
 
 def _settings(run: Run) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from mosegedge.cli.main import app
 from mosegedge.report.commands import commands_of, folded, other_settings
+from mosegedge.report.page import build_report
 from mosegedge.report.run import Sources, Training, read_run
 
 
@@ -46,6 +48,8 @@ def test_settings_without_an_option_are_named(run):
     manifest["settings"]["held_out"] = 0.5
     (run / "run.json").write_text(json.dumps(manifest))
     assert other_settings(read_run(run)) == ["held_out = 0.5", "inner.population = 60"]
+    page = build_report(run, created=date(2026, 1, 2), pictures=0).path.read_text()
+    assert "<code>inner.population = 60</code>" in page
 
 
 def test_a_folded_command_is_the_same_command(run):

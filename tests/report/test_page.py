@@ -90,6 +90,10 @@ def test_every_section_reads_its_figure(page):
     assert checker.attributes.count(("class", "reading")) == len(SECTIONS)
 
 
+def test_no_markup_is_shown_as_text(page):
+    assert not re.search(r"</?(?:code|span|td|p|div|svg)\b", "".join(checked(page.path).text))
+
+
 def test_the_page_is_self_contained(page):
     checker = checked(page.path)
     assert not {"script", "link", "iframe", "object", "embed", "base", "form", "use", "image"} & set(checker.tags)
