@@ -16,6 +16,9 @@ from mosegedge.space import Architecture
 
 Floats = NDArray[np.float64]
 
+_OPTIONAL_NUMBERS = ("predicted_miou", "miou")
+_NUMBERS = ("generation", "latency_ms", "latency_sd_ms", "params", "flops", *_OPTIONAL_NUMBERS)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
@@ -53,6 +56,12 @@ class Candidate:
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Candidate:
         """Reads `to_json`'s object; raises ArchitectureError, KeyError or TypeError where it is none."""
+        if not isinstance(record, dict) or not isinstance(record["code"], str):
+            raise TypeError("it is no object with a code")
+        for name in _NUMBERS:
+            absent = record[name] is None and name in _OPTIONAL_NUMBERS
+            if not absent and (isinstance(record[name], bool) or not isinstance(record[name], int | float)):
+                raise TypeError(f"{name} is {record[name]!r}, which is no number")
         values = {name: value for name, value in record.items() if name != "code"}
         return cls(architecture=Architecture.parse(record["code"]), **values)
 

@@ -15,7 +15,8 @@ from mosegedge.space.codes import Codes, decode
 Floats = NDArray[np.float64]
 
 _ROWS_AT_ONCE = 4096
-_MOST_ROUNDS = 200
+_UNIFORM_ROUNDS = 25
+_CHANGE_ROUNDS = 200
 _STEPS_OF_DESCENT = 200
 
 
@@ -91,13 +92,13 @@ class LatencyLimit:
         that meet it.
         """
         found = np.zeros((0, 29), dtype=np.int64)
-        for _ in range(_MOST_ROUNDS):
+        for _ in range(_UNIFORM_ROUNDS):
             if len(found) >= count:
                 break
             found = self._with_new(found, self.domain.sample(_ROWS_AT_ONCE, rng))
         if len(found) < count:
             found = self._with_new(found, self.require_feasible(rng)[None])
-        for _ in range(_MOST_ROUNDS):
+        for _ in range(_CHANGE_ROUNDS):
             if len(found) >= count:
                 break
             parents = found[rng.integers(len(found), size=_ROWS_AT_ONCE)]

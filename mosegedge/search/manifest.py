@@ -58,7 +58,7 @@ def start_or_resume(folder: Path, manifest: dict[str, Any], progress: Progress) 
                 known="A run goes on only with what it was started with.",
                 fix="Give the same settings, or another --output.",
             )
-    if old["versions"] != new["versions"]:
+    if old.get("versions") != new["versions"]:
         progress.say(
             f"{folder} was started with other package versions; from here on results may differ from its seed's."
         )

@@ -31,8 +31,10 @@ def evaluated_by(evaluate: Evaluate, candidate: Candidate) -> Candidate:
 
 def checked(candidate: Candidate) -> Candidate:
     """A value that is no mIoU is a failure, not a score."""
-    if candidate.miou is None or 0.0 <= candidate.miou <= 1.0:
+    if candidate.miou is None:
         return candidate
+    if 0.0 <= candidate.miou <= 1.0:
+        return replace(candidate, miou=float(candidate.miou))
     return replace(candidate, miou=None, failure=f"The evaluation gave {candidate.miou}, which is no mIoU in 0..1.")
 
 

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from standin import PROVENANCE, QUICK, SPACE
+
+from mosegedge.errors import SearchError, UsageError
+from mosegedge.progress import Silent
+from mosegedge.search.config import InnerSettings, SearchConfig
+from mosegedge.search.manifest import manifest_of, only_run_in, read_manifest, start_or_resume
+from mosegedge.space import SearchSpace
+
+
+def start(folder, *, space=SPACE, config=QUICK, provenance=PROVENANCE, progress=None):
+    start_or_resume(folder, manifest_of(space, config, provenance), progress or Silent())
+
+
+def test_the_manifest_says_what_made_the_run(tmp_path):
+    start(tmp_path)
+    manifest = read_manifest(tmp_path)
+    assert manifest["space"] == {"name": SPACE.name, "digest": SPACE.digest}
+    assert manifest["settings"]["seed"] == 7
+    assert manifest["settings"]["inner"]["population"] == 20
+    assert {"numpy", "torch", "lightgbm", "pymoo"} <= set(manifest["versions"])
+    before = (tmp_path / "run.json").read_bytes()
+    start(tmp_path)
+    assert (tmp_path / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"config": replace(QUICK, seed=8)}, r"settings.seed = 7; this one has 8"),
+        ({"config": replace(QUICK, scales=(0, 1))}, "settings.scales"),
+        ({"config": replace(QUICK, max_latency_ms=9.5)}, "settings.max_latency_ms = nothing; this one has 9.5"),
+        ({"config": replace(QUICK, inner=InnerSettings(population=30, generations=15))}, "settings.inner.population"),
+        ({"space": SearchSpace.load("tiny")}, "space.digest"),
+        ({"provenance": replace(PROVENANCE, profile_digest="q")}, "profile.digest"),
+        ({"provenance": replace(PROVENANCE, supernet_digest="t")}, "supernet.digest"),
+        ({"provenance": replace(PROVENANCE, data="camvid")}, "data"),
+        ({"provenance": replace(PROVENANCE, evaluation={"guide_pictures": 9})}, "evaluation.guide_pictures"),
+    ],
+)
+def test_a_run_with_other_settings_is_refused_by_the_name_of_the_field(tmp_path, change, named):
+    start(tmp_path)
+    with pytest.raises(UsageError, match=named):
+        start(tmp_path, **change)
+
+
+def test_moved_files_and_new_package_versions_do_not_stop_a_run(tmp_path):
+    start(tmp_path)
+    start(tmp_path, provenance=replace(PROVENANCE, profile="elsewhere.json", supernet="moved.safetensors"))
+    manifest = read_manifest(tmp_path)
+    manifest["versions"]["numpy"] = "0.1"
+    (tmp_path / "run.json").write_text(json.dumps(manifest))
+    said = []
+    progress = Silent()
+    progress.say = said.append
+    start(tmp_path, progress=progress)
+    assert "other package versions" in said[0]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 99}'])
+def test_a_damaged_manifest_is_named(tmp_path, content):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(SearchError, match=r"run\.json"):
+        start(tmp_path)
+
+
+def test_results_without_a_manifest_are_left_alone(tmp_path):
+    (tmp_path / "archive.jsonl").write_text("")
+    with pytest.raises(SearchError, match=r"no run\.json"):
+        start(tmp_path)
+    with pytest.raises(SearchError, match=r"no run\.json"):
+        read_manifest(tmp_path)
+
+
+def test_a_second_search_is_kept_out_until_the_first_process_is_gone(tmp_path):
+    code = (
+        "import sys, pathlib\nfrom mosegedge.search.manifest import only_run_in\n"
+        "with only_run_in(pathlib.Path(sys.argv[1])):\n    print('in', flush=True)\n    sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout.readline() == b"in\n"
+        with pytest.raises(SearchError, match="Another search is at work"), only_run_in(tmp_path):
+            pass
+        other.kill()
+        other.communicate()
+    with only_run_in(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("initial", 0),
+        ("evaluations", 0),
+        ("generations", -1),
+        ("seed", -1),
+        ("max_latency_ms", 0.0),
+        ("max_latency_ms", float("nan")),
+        ("held_out", 1.0),
+        ("chosen", 0),
+    ],
+)
+def test_impossible_settings_are_refused_by_name(name, value):
+    with pytest.raises(UsageError, match=name):
+        SearchConfig(**{name: value})
+
+
+@pytest.mark.parametrize(("name", "value"), [("population", 1), ("generations", 0), ("crossover", 1.5)])
+def test_impossible_inner_settings_are_refused_by_name(name, value):
+    with pytest.raises(UsageError, match=name):
+        InnerSettings(**{name: value})
+
+
+def test_the_defaults_are_those_of_the_papers_table():
+    config = SearchConfig()
+    ranknet, inner = config.ranknet, config.inner
+    assert (config.initial, config.generations, config.evaluations) == (300, 20, 8)
+    assert (ranknet.epochs, ranknet.layers, ranknet.neurons) == (500, 3, 300)
+    assert (ranknet.weight_decay, ranknet.learning_rate, ranknet.margin) == (1e-5, 8e-4, 0.05)
+    assert (inner.population, inner.generations, inner.crossover, inner.mutation) == (100, 1000, 0.9, 0.05)
