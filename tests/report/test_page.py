@@ -73,10 +73,15 @@ def page(complete):
     return build_report(run, created=TODAY, sources=sources, pictures=2)
 
 
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory):
+    return standins.make_run(tmp_path_factory.mktemp("bare"))
+
+
 @pytest.fixture
-def bare(tmp_path):
-    """A run whose profile and supernet are nowhere."""
-    return standins.make_run(tmp_path)
+def bare(untouched, tmp_path):
+    """A run whose profile and supernet are nowhere, to be changed."""
+    return Path(shutil.copytree(untouched, tmp_path / "run"))
 
 
 def test_nothing_is_left_out_when_everything_is_there(page):
