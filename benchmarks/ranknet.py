@@ -1,10 +1,14 @@
-"""How well RankNet orders networks that it was not fitted on, beside LightGBM with its defaults and log FLOPs.
+"""How well RankNet orders networks it has not seen: Kendall's tau over random splits.
 
-Every archive is split at random, again and again: N networks to fit on, the others to order. Archives are run folders
-of `mosegedge search` (or folders of such), or JSON files with rows `[{"d": [4], "e": [16], "w": [5]}, mIoU, latency]`
-of an elastic ResNet-34, where d is the depth of four stages, e the expansion of 16 blocks, w five widths.
+Beside it: RankNet without synthetic data from teachers, LightGBM with its defaults, log FLOPs without any learning.
 
-Example: python -m benchmarks.ranknet runs/search --sizes 50,100 --repeats 9
+Examples:
+    python -m benchmarks.ranknet runs/search
+    python -m benchmarks.ranknet --archive cityscapes.json --sizes 100,300 --repeats 9
+
+A run folder is one of `mosegedge search`; only its networks with an accuracy count. A file of the second kind is a list
+of `[{"d": [4], "e": [16], "w": [5]}, mIoU, latency]`: depth digits, expansion ratios and width digits of residual
+networks with at most (3, 4, 6, 3) blocks a stage.
 """
 
 from __future__ import annotations
@@ -12,17 +16,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
-from mosegedge.search.archive import Archive, evaluated, objectives
+from mosegedge.errors import MosegedgeError, UsageError
+from mosegedge.search.archive import Archive, evaluated
 from mosegedge.search.config import RankNetSettings
 from mosegedge.search.manifest import read_manifest
 from mosegedge.search.predictor import CodeSpace, RankNet
@@ -31,155 +34,194 @@ from mosegedge.space import SearchSpace
 from mosegedge.space.codes import Codes, encode
 
 Floats = NDArray[np.float64]
-Order = Callable[[Codes, Floats, Codes, int], Floats]
-_FEWEST_TO_TEST = 20
-_RATIOS = (0.65, 0.8, 1.0)
+PREDICTORS = ("ranknet", "no teachers", "lightgbm", "log_flops")
+SIZES = (50, 100, 200, 300)
+FEWEST_TEST_ROWS = 20
 
 
-@dataclass(frozen=True)
-class Rows:
-    """One archive: codes, accuracies, cost, and what a predictor must know about the codes."""
+@dataclass(frozen=True, kw_only=True)
+class Evaluations:
+    """Networks with known accuracy.
 
-    name: str
+    Attributes:
+        space: Samples and encodes codes of their kind.
+        codes: N x D.
+        miou: Their accuracies.
+        flops: Multiply-adds, or something in proportion to them.
+    """
+
     space: CodeSpace
     codes: Codes
     miou: Floats
-    log_flops: Floats
+    flops: Floats
 
 
-class ResNetCodes:
-    """The 25 digits of the elastic ResNet-34: 4 depths, 16 expansions, 5 widths; one-hot in 78 columns."""
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A line of the table: mean and standard deviation of tau over the splits."""
 
-    choices = np.array([3, 4, 5, 3] + [3] * 21)
-    base_depth = (1, 1, 2, 1)
-    first_block = (0, 3, 7, 13, 16)
+    train: int
+    test: int
+    repeats: int
+    predictor: str
+    tau: float
+    sd: float
+
+
+class ResidualSpace:
+    """Codes of the second kind as 25 columns: 4 depths, 16 expansions, 5 widths; one-hot with 78 columns."""
+
+    ratios = (0.65, 0.8, 1.0)
+    counts = np.array([3, 4, 5, 3, *[3] * 21])
+    most_blocks = (3, 4, 6, 3)
+    base_blocks = (1, 1, 2, 1)
+    channels = (64, 128, 256, 512)
 
     def sample(self, count: int, rng: np.random.Generator) -> Codes:
-        """Uniformly random digits."""
-        return rng.integers(0, self.choices, size=(count, len(self.choices)))
+        """Independent uniform digits."""
+        return rng.integers(0, self.counts, size=(count, len(self.counts)))
 
     def one_hot(self, codes: Codes) -> NDArray[np.float32]:
-        """All digits one-hot, those of inactive blocks too."""
-        columns = [codes[:, [i]] == np.arange(count) for i, count in enumerate(self.choices)]
+        """Features of codes, switched-off blocks among them."""
+        columns = [codes[:, [place]] == np.arange(count) for place, count in enumerate(self.counts)]
         return np.concatenate(columns, axis=1).astype(np.float32)
 
-    def log_flops(self, codes: Codes) -> Floats:
-        """Logarithm of the multiply-adds of the residual blocks, up to a constant."""
-        ratio = np.array(_RATIOS)
-        expansion, width = ratio[codes[:, 4:20]], ratio[codes[:, 20:]]
-        total = np.zeros(len(codes))
-        incoming = 64 * width[:, 0]
-        for stage in range(4):
-            outgoing = 64 * 2**stage * width[:, stage + 1]
-            total += incoming * outgoing / 4**stage
-            for block in range(self.first_block[stage], self.first_block[stage + 1]):
-                active = block - self.first_block[stage] < self.base_depth[stage] + codes[:, stage]
-                hidden = outgoing * expansion[:, block]
-                total += np.where(active, 9 * hidden * (incoming + outgoing), 0.0) / 4**stage
-                incoming = np.where(active, outgoing, incoming)
-        return np.asarray(np.log(total))
+    def encode(self, record: dict[str, list[float]]) -> list[int]:
+        """One code from its depths, ratios and widths."""
+        digits = [int(depth) for depth in record["d"]]
+        digits += [self.ratios.index(ratio) for ratio in record["e"]]
+        digits += [int(width) for width in record["w"]]
+        if len(digits) != len(self.counts) or not all(0 <= d < n for d, n in zip(digits, self.counts, strict=True)):
+            raise ValueError(f"not 4 depths, 16 ratios and 5 widths: {record}")
+        return digits
+
+    def flops(self, code: NDArray[np.int64]) -> float:
+        """In proportion to the multiply-adds of the stages; heads are left out."""
+        depth, expansion, width = np.split(code, (4, 20))
+        incoming, block, total = 64 * self.ratios[width[0]], 0, 0.0
+        for stage, (most, base, channels) in enumerate(
+            zip(self.most_blocks, self.base_blocks, self.channels, strict=True)
+        ):
+            outgoing = channels * self.ratios[width[stage + 1]]
+            cost = incoming * outgoing
+            for number in range(base + int(depth[stage])):
+                hidden = outgoing * self.ratios[expansion[block + number]]
+                cost += 9 * hidden * (incoming + outgoing)
+                incoming = outgoing
+            total += cost / 4**stage
+            block += most
+        return float(total)
 
 
-def main() -> None:
-    """Prints a table, or JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("archives", nargs="+", type=Path)
-    parser.add_argument("--sizes", default="50,100,300", help="networks to fit on; those too large are left out")
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    sizes = [int(size) for size in arguments.sizes.split(",")]
-    results = []
-    for path in arguments.archives:
-        for rows in read(path):
-            results += compare(rows, sizes, arguments.repeats, arguments.seed)
-    sys.stdout.write(json.dumps(results, indent=2) + "\n" if arguments.json else table(results))
+def from_run(folder: Path) -> Evaluations:
+    """The evaluated networks of a run folder.
+
+    Raises:
+        MosegedgeError: It holds no search, or one over a space that cannot be loaded by its name.
+    """
+    said = read_manifest(folder)["space"]
+    space = SearchSpace.load(said["name"])
+    if space.digest != said["digest"]:
+        raise UsageError(f"{folder} was searched in {said['name']}, whose numbers have changed since.")
+    done = evaluated(Archive(folder / "archive.jsonl").candidates)
+    codes = encode([candidate.architecture for candidate in done])
+    miou = np.array([candidate.miou for candidate in done], dtype=np.float64)
+    return Evaluations(space=space, codes=codes, miou=miou, flops=space.flops(codes).astype(np.float64))
 
 
-def read(path: Path) -> Iterator[Rows]:
-    """All archives at a path."""
-    if path.is_file():
-        yield read_resnet(path)
-    elif (path / "run.json").is_file():
-        space = SearchSpace.load(read_manifest(path)["space"]["name"])
-        done = evaluated(Archive(path / "archive.jsonl").candidates)
-        codes = encode([candidate.architecture for candidate in done])
-        yield Rows(path.name, space, codes, -objectives(done)[:, 1], np.log(space.flops(codes)))
-    else:
-        for manifest in sorted(path.glob("**/run.json")):
-            yield from read(manifest.parent)
+def from_file(path: Path) -> Evaluations:
+    """The networks of a file of the second kind.
+
+    Raises:
+        UsageError: It is none.
+    """
+    space = ResidualSpace()
+    try:
+        rows = json.loads(path.read_bytes())
+        codes = np.array([space.encode(row[0]) for row in rows], dtype=np.int64)
+        miou = np.array([float(row[1]) for row in rows])
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise UsageError(f"{path} is no list of networks with their accuracy: {error}.") from error
+    return Evaluations(space=space, codes=codes, miou=miou, flops=np.array([space.flops(code) for code in codes]))
 
 
-def read_resnet(path: Path) -> Rows:
-    """An archive of the elastic ResNet-34."""
-    records = json.loads(path.read_bytes())
-    digits = [[*code["d"], *(_RATIOS.index(ratio) for ratio in code["e"]), *code["w"]] for code, *_ in records]
-    space, codes = ResNetCodes(), np.array(digits)
-    return Rows(path.stem, space, codes, np.array([miou for _, miou, _ in records]), space.log_flops(codes))
-
-
-def compare(rows: Rows, sizes: list[int], repeats: int, seed: int) -> list[dict[str, Any]]:
-    """Mean and standard deviation of tau for each predictor and size."""
-
-    def ranknet(share: float) -> Order:
-        def order(codes: Codes, miou: Floats, test: Codes, repeat: int) -> Floats:
-            rng = np.random.default_rng([seed, repeat])
-            predictor = RankNet(rows.space, RankNetSettings(synthetic_share=share), rng)
-            predictor.fit(codes, miou)
-            return predictor.predict(test)
-
-        return order
-
-    def lightgbm(codes: Codes, miou: Floats, test: Codes, _repeat: int) -> Floats:
-        boosting = GradientBoosting(seed=0)
-        boosting.fit(rows.space.one_hot(codes), miou)
-        return boosting.predict(rows.space.one_hot(test))
-
-    predictors = {"ranknet": ranknet(0.5), "ranknet without teachers": ranknet(0.0), "lightgbm": lightgbm}
-    results = []
-    for size in sizes:
-        if size > len(rows.codes) - _FEWEST_TO_TEST:
-            continue
-        splits = [np.random.default_rng([seed, repeat]).permutation(len(rows.codes)) for repeat in range(repeats)]
-        for name, order in predictors.items():
-            started = time.perf_counter()
-            taus = [
-                tau(order(rows.codes[p[:size]], rows.miou[p[:size]], rows.codes[p[size:]], r), rows.miou[p[size:]])
-                for r, p in enumerate(splits)
-            ]
-            results.append(summary(rows, name, size, taus) | {"seconds": (time.perf_counter() - started) / repeats})
-        taus = [tau(rows.log_flops[p[size:]], rows.miou[p[size:]]) for p in splits]
-        results.append(summary(rows, "log flops", size, taus) | {"seconds": 0.0})
-    return results
-
-
-def tau(expected: Floats, found: Floats) -> float:
-    """Kendall's tau; 0 where a predictor says the same of all networks."""
-    return float(kendalltau(expected, found).statistic) if np.ptp(expected) else 0.0
-
-
-def summary(rows: Rows, name: str, size: int, taus: list[float]) -> dict[str, Any]:
-    """One line of the table."""
-    return {
-        "archive": rows.name,
-        "rows": len(rows.codes),
-        "fitted_on": size,
-        "predictor": name,
-        "tau": float(np.mean(taus)),
-        "sd": float(np.std(taus)),
-        "repeats": len(taus),
+def taus_of_split(data: Evaluations, train: Codes, test: Codes, rng: np.random.Generator) -> dict[str, float]:
+    """Tau of each predictor on the rows `test` after learning from the rows `train`."""
+    ranknet = RankNet(data.space, RankNetSettings(), rng)
+    ranknet.fit(data.codes[train], data.miou[train])
+    alone = RankNet(data.space, RankNetSettings(synthetic_share=0.0), rng)
+    alone.fit(data.codes[train], data.miou[train])
+    boosting = GradientBoosting(seed=0)
+    boosting.fit(data.space.one_hot(data.codes[train]), data.miou[train])
+    predicted = {
+        "ranknet": ranknet.predict(data.codes[test]),
+        "no teachers": alone.predict(data.codes[test]),
+        "lightgbm": boosting.predict(data.space.one_hot(data.codes[test])),
+        "log_flops": np.log(data.flops[test]),
     }
+    return {name: _tau(values, data.miou[test]) for name, values in predicted.items()}
 
 
-def table(results: list[dict[str, Any]]) -> str:
-    """The results as text."""
-    lines = [f"{'archive':<22}{'N':>5}  {'predictor':<26}{'tau':>7}{'sd':>8}{'s':>7}"]
-    lines += [
-        f"{r['archive']:<22}{r['fitted_on']:>5}  {r['predictor']:<26}{r['tau']:>7.3f}{r['sd']:>8.3f}{r['seconds']:>7.1f}"
-        for r in results
-    ]
-    return "\n".join(lines) + "\n"
+def compare(data: Evaluations, sizes: Sequence[int], repeats: int, seed: int) -> list[Row]:
+    """Mean and standard deviation of tau for each number of training rows; a split has the same rows for all."""
+    table = []
+    for size in sizes:
+        taus = []
+        for repeat in range(repeats):
+            rng = np.random.default_rng([seed, size, repeat])
+            order = rng.permutation(len(data.codes))
+            taus.append(taus_of_split(data, order[:size], order[size:], rng))
+            sys.stderr.write(f"\r{size} rows: split {repeat + 1} of {repeats}  ")
+        sys.stderr.write("\n")
+        for name in PREDICTORS:
+            values = np.array([tau[name] for tau in taus])
+            sd = float(values.std(ddof=1)) if repeats > 1 else 0.0
+            test = len(data.codes) - size
+            mean = round(float(values.mean()), 4)
+            table.append(Row(train=size, test=test, repeats=repeats, predictor=name, tau=mean, sd=round(sd, 4)))
+    return table
+
+
+def text_of(table: Sequence[Row]) -> str:
+    """One line for each number of training rows."""
+    lines = [f"{'train':>5} {'test':>5} " + "".join(f"{name:>18}" for name in PREDICTORS)]
+    for start in range(0, len(table), len(PREDICTORS)):
+        rows = table[start : start + len(PREDICTORS)]
+        cells = "".join(f"{f'{row.tau:.3f} ({row.sd:.3f})':>18}" for row in rows)
+        lines.append(f"{rows[0].train:>5} {rows[0].test:>5} {cells}")
+    return "\n".join(lines)
+
+
+def _tau(predicted: Floats, miou: Floats) -> float:
+    """Predictors that say the same of all networks order nothing: 0."""
+    return float(kendalltau(predicted, miou).statistic) if np.ptp(predicted) else 0.0
+
+
+def _sizes(text: str, rows: int) -> list[int]:
+    sizes = [int(size) for size in text.split(",")] if text else [n for n in SIZES if n + FEWEST_TEST_ROWS <= rows]
+    if not sizes or min(sizes) < 5 or max(sizes) > rows - 2:
+        known = f"{rows} networks have an accuracy; a split needs 5 to learn from and 2 to order."
+        raise UsageError(f"Training sizes {sizes} cannot be used.", known=known, fix="Give others: --sizes 20,30")
+    return sizes
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("run", type=Path, nargs="?", help="run folder of a search")
+    source.add_argument("--archive", type=Path, help="file of the second kind")
+    parser.add_argument("--sizes", default="", help="training rows, as 50,100")
+    parser.add_argument("--repeats", type=int, default=9, help="random splits of each size")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", dest="as_json")
+    given = parser.parse_args(arguments)
+    try:
+        data = from_file(given.archive) if given.archive else from_run(given.run)
+        table = compare(data, _sizes(given.sizes, len(data.codes)), max(1, given.repeats), given.seed)
+    except MosegedgeError as error:
+        parser.exit(error.exit_code, f"{error}\n")
+    print(json.dumps([asdict(row) for row in table], indent=2) if given.as_json else text_of(table))
 
 
 if __name__ == "__main__":

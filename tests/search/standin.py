@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from mosegedge.errors import DeviceError
 from mosegedge.search.config import InnerSettings, Provenance, RankNetSettings, SearchConfig
 from mosegedge.space import Architecture, SearchSpace
 
@@ -58,13 +57,6 @@ def miou_of(codes):
 def evaluate(architecture: Architecture) -> float:
     """Accuracy of one network."""
     return float(miou_of(SPACE.encode([architecture]))[0])
-
-
-def fails_sometimes(architecture: Architecture) -> float:
-    """Accuracy of one network, or a failure for a fifth of them."""
-    if sum(architecture.digits) % 5 == 0:
-        raise DeviceError(f"{architecture} does not fit.")
-    return evaluate(architecture)
 
 
 def global_random_state() -> str:

@@ -185,9 +185,7 @@ def test_a_generation_that_fails_as_a_whole_leaves_a_record():
 def made_candidates(count: int):
     rng = np.random.default_rng(3)
     return [
-        Candidate(
-            architecture=a, generation=0, reason="random", latency_ms=1.0, latency_sd_ms=0.1, params=1, flops=1
-        )
+        Candidate(architecture=a, generation=0, reason="random", latency_ms=1.0, latency_sd_ms=0.1, params=1, flops=1)
         for a in SPACE.decode(SPACE.sample(count, rng))
     ]
 

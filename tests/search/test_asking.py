@@ -1,0 +1,88 @@
+"""The two steps that a search is made of, and plans in awkward places."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from standin import PROVENANCE, QUICK, SPACE, Latency, Linear, evaluate, global_random_state
+
+from mosegedge.search.archive import Archive
+from mosegedge.search.loop import Search
+
+ALONE = replace(QUICK, baselines=False)
+
+
+def search(folder, config=ALONE, latency=None):
+    return Search(SPACE, latency or Latency(), config, folder, PROVENANCE, predictor_for=Linear)
+
+
+def test_ask_and_tell_make_the_archive_that_run_makes(tmp_path):
+    state = global_random_state()
+    search(tmp_path / "run").run(evaluate)
+    by_hand = search(tmp_path / "hand")
+    while batch := by_hand.ask(3):
+        more = by_hand.ask(100)
+        assert len({c.generation for c in batch + more}) == 1
+        assert by_hand.ask(1) == []
+        by_hand.tell([replace(c, miou=evaluate(c.architecture)) for c in batch + more])
+    assert by_hand.generation == 4
+    hand, run = (tmp_path / name / "archive.jsonl" for name in ("hand", "run"))
+    assert hand.read_bytes() == run.read_bytes()
+    assert global_random_state() == state
+
+
+def test_what_happened_between_construction_and_run_is_taken_up(tmp_path):
+    early = search(tmp_path)
+    search(tmp_path).run(evaluate)
+
+    def never(architecture):
+        raise AssertionError(architecture)
+
+    assert early.run(never).evaluated == 36
+
+
+def test_an_unexpected_error_ends_the_run_and_keeps_what_was_done(tmp_path):
+    left = iter(range(5))
+
+    def bug(architecture):
+        if next(left, None) is None:
+            raise ZeroDivisionError
+        return evaluate(architecture)
+
+    with pytest.raises(ZeroDivisionError):
+        search(tmp_path).run(bug)
+    assert len(Archive(tmp_path / "archive.jsonl")) == 5
+
+
+def test_a_small_predicted_front_is_topped_up(tmp_path):
+    """All networks are equally fast, so the predicted front is one network."""
+
+    class Flat:
+        def predict(self, codes):
+            return np.ones(len(codes)), np.zeros(len(codes))
+
+    search(tmp_path, latency=Flat()).run(evaluate)
+    candidates = Archive(tmp_path / "archive.jsonl").candidates
+    assert [c.generation for c in candidates].count(3) == 4
+    assert len({c.architecture for c in candidates}) == 36
+
+
+def test_a_limit_that_random_networks_hardly_meet_still_fills_the_population(tmp_path):
+    limit = 1.6
+    random = Latency().predict(SPACE.sample(20_000, np.random.default_rng(0)))[0]
+    assert random.min() > limit
+    search(tmp_path, replace(ALONE, max_latency_ms=limit, generations=1)).run(evaluate)
+    candidates = Archive(tmp_path / "archive.jsonl").candidates
+    assert len(candidates) == 28
+    assert all(c.latency_ms <= limit for c in candidates)
+
+
+def test_a_run_folder_holds_text_only(tmp_path):
+    search(tmp_path, QUICK).run(evaluate)
+    names = {path.name for path in tmp_path.iterdir()}
+    files = {"run.json", "archive.jsonl", "baselines.jsonl", "generations.jsonl", "front.json"}
+    assert names == files | {".lock"}
+    for name in files:
+        (tmp_path / name).read_text(encoding="ascii")
