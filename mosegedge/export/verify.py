@@ -168,7 +168,8 @@ def _card(
     conditions: dict[str, Any],
 ) -> str:
     height, width = bundle.input_size
-    runtime = ", ".join(f"{name} {value}" for name, value in vendor.items())
+    versions = [f"{name} {version}" for name, version in vendor.get("runtime", {}).items()]
+    runtime = ", ".join([*versions, str(vendor.get("accelerator", device.backend))])
     clocks = conditions.get("clock_mhz")
     network = f"{bundle.space.preset.name} {bundle.architecture.slug}"
     return (
