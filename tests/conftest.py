@@ -1,4 +1,4 @@
-"""Shared settings: a device lock for each process, one thread for torch, hypothesis without deadlines (timings on shared machines vary)."""
+"""Shared settings: a device lock for each process, one thread for torch, no deadlines (shared machines vary)."""
 
 from __future__ import annotations
 
