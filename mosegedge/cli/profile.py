@@ -112,7 +112,7 @@ def predict(
         "sd_ms": sd_ms,
         "parts": [part._asdict() for part in parts],
     }
-    lines = [f"{part.name:<10} {part.latency_ms:8.3f} ms +- {part.sd_ms:.3f}" for part in parts]
+    lines = [f"{part.name:<10} {part.latency_ms:8.3f} ms +- {part.sd_ms:.3f}" for part in parts if part.latency_ms]
     lines.append(f"{'total':<10} {mean_ms:8.3f} ms +- {sd_ms:.3f}  ({found.name})")
     emit(result, "\n".join(lines), as_json=as_json)
 
@@ -258,6 +258,8 @@ def _profile_text(found: Profile) -> str:
         for taus in (error.by_scale_kendall_tau, error.by_scale_flops_kendall_tau)
     )
     terms = ", ".join(f"{value:.4g} * {name}" for name, value in found.model.coefficients.items())
+    beyond = found.model.overflow
+    terms += f", {beyond.ms_per_million:.4g} * weights_million beyond {beyond.held_million:.3g}" if beyond else ""
     constants = ", ".join(f"{scale}: {value:.3f}" for scale, value in found.model.constants_ms.items())
     return (
         f"{found.name}  {row['created']}\n"

@@ -6,7 +6,7 @@ any network of the space. The search and the export call it.
     plan.py         which layers and which whole networks are measured
     collect.py      plan + device -> journal of raw samples, resumable at any point (journal.py)
     measurement.py  raw samples -> value, spread and grade of one model
-    fit.py          layers and whole networks -> the formula of the latency model
+    formula.py      how layers add up to networks; fit.py chooses and fits its terms
     latency.py      LatencyModel: codes -> milliseconds with a standard deviation
     profile.py      Profile: everything above with its provenance (profile_text.py: its canonical file)
     store.py        where profiles are; migrations.py reads older ones

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from mosegedge import __version__
 from mosegedge.devices.replies import DeviceDescription
 from mosegedge.errors import ProfileError
-from mosegedge.profiling.fit import Formula, fit_formula
+from mosegedge.profiling.fit import fit_formula
+from mosegedge.profiling.formula import Formula
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.judge import agreement, kendall_tau
 from mosegedge.profiling.measurement import Measurement, Statistic, choose_statistic
@@ -24,6 +25,7 @@ from mosegedge.profiling.profile import (
     LayerEntry,
     ModelSection,
     NetworkEntry,
+    OverflowSection,
     Profile,
     ProtocolSection,
     RepeatabilitySection,
@@ -172,6 +174,7 @@ def _fit(plan: Plan, values_ms: dict[str, float]) -> Formula:
 def _model_section(formula: Formula) -> ModelSection:
     return ModelSection(
         coefficients=dict(formula.coefficients),
+        overflow=OverflowSection(**asdict(formula.overflow)) if formula.overflow else None,
         constants_ms={str(scale): constant for scale, constant in formula.constants_ms.items()},
         relative_sd=formula.relative_sd,
     )

@@ -1,77 +1,61 @@
-"""The formula of the latency model: from isolated layers to whole networks.
+"""Fitting the formula of the latency model to whole networks, and choosing its terms.
 
-A sum of isolated layers is nearly right, and wrong in a systematic way. In a whole network a layer finds its weights
-pushed out of the nearest cache by the other layers (it costs more, in proportion to its weights), it takes its input
-in whatever memory layout the layer before left (it costs less than in isolation, in proportion to the elements handed
-over), and it shares one run of the runtime with the others (less, by a constant a layer). So
-
-    latency = a * sum of layers + b * number of layers + c * weights + d * elements handed over + constant
-
-with the constant common to all scales or one for each. Which of the terms earn their place depends on the device: all
-combinations are fitted to the measured networks by least squares of the relative error, and judged by leaving one
-network out at a time, which has a closed form. The smallest formula within a few percent of the best one is taken.
-Every term is a number per layer, so the result is still a table: one cost per layer, and a constant.
+Which terms earn their place depends on the device: all combinations are fitted by least squares of the relative error
+and judged by leaving one network out at a time, which has a closed form. The smallest formula within a few percent of
+the best one is taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
-from math import prod
+from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mosegedge.errors import ProfileError
-from mosegedge.space import BottleneckSpec, DecoderSpec, LayerSpec, SearchSpace, StemSpec
+from mosegedge.profiling.formula import (
+    BOUNDARIES,
+    LAYERS,
+    SUM,
+    WEIGHTS,
+    Formula,
+    Overflow,
+    beyond,
+    entry_costs,
+    entry_terms,
+)
+from mosegedge.space import SearchSpace
 from mosegedge.space.architecture import SCALE
 from mosegedge.space.codes import Codes
 
 Floats = NDArray[np.float64]
 
-SUM, LAYERS, WEIGHTS, BOUNDARIES = "sum_of_layers", "layers", "weights_million", "boundary_elements_million"
 _OPTIONAL = (LAYERS, WEIGHTS, BOUNDARIES)
 _GOOD_ENOUGH = 1.03
 _NETWORKS_A_COEFFICIENT = 3
-_PICTURE_CHANNELS = 3
+_THRESHOLDS = np.linspace(0.1, 0.9, 17)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Formula:
-    """A fitted formula.
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A formula before it has numbers.
 
     Attributes:
-        coefficients: Milliseconds (for the sum: a factor) by the name of the term.
-        constants_ms: The constant by scale digit; scales without networks are absent.
-        relative_sd: Standard deviation of measured over predicted, minus 1, from leaving one network out.
+        terms: Names of the terms that are a number per layer.
+        held_million: Threshold of the overflow term, None for none.
+        per_scale: Whether each scale has its own constant.
     """
 
-    coefficients: Mapping[str, float]
-    constants_ms: Mapping[int, float]
-    relative_sd: float
+    terms: tuple[str, ...]
+    held_million: float | None
+    per_scale: bool
 
-
-def entry_terms(space: SearchSpace, entry_ms: Floats) -> dict[str, Floats]:
-    """Every term's number for each row of the look-up table.
-
-    Args:
-        space: The search space.
-        entry_ms: Isolated latency of each row, NaN where it was not measured.
-    """
-    boundaries = np.array([_elements_handed_over(spec) for spec in space.entries])
-    return {
-        SUM: entry_ms,
-        LAYERS: np.ones(len(entry_ms)),
-        WEIGHTS: space.entry_params / 1e6,
-        BOUNDARIES: boundaries / 1e6,
-    }
-
-
-def entry_costs(terms: Mapping[str, Floats], coefficients: Mapping[str, float]) -> Floats:
-    """What each row of the table adds to the latency of a network."""
-    costs: Floats = np.sum([coefficient * terms[name] for name, coefficient in coefficients.items()], axis=0)
-    return costs
+    def size(self, scales: int) -> int:
+        """How many numbers the networks have to determine."""
+        overflow = 0 if self.held_million is None else 2
+        return len(self.terms) + overflow + (scales if self.per_scale else 1)
 
 
 def fit_formula(space: SearchSpace, entry_ms: Floats, codes: Codes, measured_ms: Floats) -> Formula:
@@ -92,51 +76,51 @@ def fit_formula(space: SearchSpace, entry_ms: Floats, codes: Codes, measured_ms:
         raise ProfileError("Networks to fit the latency model contain layers that were not measured.")
     scales = codes[:, SCALE]
     fitted = []
-    for names, per_scale in _forms(len(codes), len(np.unique(scales))):
-        constant = _constant_columns(scales, per_scale=per_scale)
-        design = np.column_stack([*(totals[name] for name in names), constant])
-        solution, errors = _least_squares(design, measured_ms)
-        coefficients = dict(zip(names, solution.tolist(), strict=False))
-        constants = np.broadcast_to(solution[len(names) :], len(np.unique(scales)))
-        if np.nanmin(entry_costs(terms, coefficients)) > 0:
-            formula = Formula(
-                coefficients=coefficients,
-                constants_ms=dict(zip(np.unique(scales).tolist(), constants.tolist(), strict=True)),
-                relative_sd=float(np.sqrt(np.mean(errors**2))),
-            )
-            fitted.append((design.shape[1], formula))
+    for form in _forms(totals[WEIGHTS], len(np.unique(scales))):
+        formula = _fit_form(form, totals, scales, measured_ms)
+        rate = formula.overflow.ms_per_million if formula.overflow else 0.0
+        if np.nanmin(entry_costs(terms, formula.coefficients)) > 0 and rate >= 0:
+            fitted.append((form.size(len(np.unique(scales))), formula))
     if not fitted:
         raise ProfileError(
             "No latency formula fits the measured networks: all give some layer a negative cost.",
             fix="Measure more: a larger --passes, or a larger --networks.",
         )
     best = min(formula.relative_sd for _, formula in fitted)
-    return min(
-        (
-            (size, formula.relative_sd, formula)
-            for size, formula in fitted
-            if formula.relative_sd <= _GOOD_ENOUGH * best
+    good = [(size, formula) for size, formula in fitted if formula.relative_sd <= _GOOD_ENOUGH * best]
+    return min(good, key=lambda candidate: (candidate[0], candidate[1].relative_sd))[1]
+
+
+def _forms(weights_million: Floats, scales: int) -> Iterator[Form]:
+    """All forms that so many networks can carry; the first always."""
+    yield Form((SUM,), None, per_scale=False)
+    subsets = [(SUM, *chosen) for count in range(len(_OPTIONAL) + 1) for chosen in combinations(_OPTIONAL, count)]
+    thresholds = [None, *np.quantile(weights_million, _THRESHOLDS).tolist()]
+    for terms, held_million, per_scale in product(subsets, thresholds, (False, True)):
+        form = Form(terms, held_million, per_scale)
+        carried = len(weights_million) >= _NETWORKS_A_COEFFICIENT * form.size(scales)
+        if carried and (scales > 1 or not per_scale):
+            yield form
+
+
+def _fit_form(form: Form, totals: dict[str, Floats], scales: NDArray[np.int64], measured_ms: Floats) -> Formula:
+    columns = [totals[name] for name in form.terms]
+    if form.held_million is not None:
+        columns.append(beyond(totals[WEIGHTS], form.held_million))
+    digits = np.unique(scales)
+    constant = (scales[:, None] == digits).astype(float) if form.per_scale else np.ones((len(scales), 1))
+    solution, errors = _least_squares(np.column_stack([*columns, constant]), measured_ms)
+    coefficients, constants = solution[: len(columns)].tolist(), solution[len(columns) :]
+    return Formula(
+        coefficients=dict(zip(form.terms, coefficients, strict=False)),
+        overflow=(
+            None
+            if form.held_million is None
+            else Overflow(held_million=form.held_million, ms_per_million=coefficients[-1])
         ),
-        key=lambda candidate: candidate[:2],
-    )[2]
-
-
-def _forms(networks: int, scales: int) -> Iterator[tuple[tuple[str, ...], bool]]:
-    """Terms, and whether each scale has its own constant; a form that the networks cannot carry is left out."""
-    for count in range(len(_OPTIONAL) + 1):
-        for chosen in combinations(_OPTIONAL, count):
-            for per_scale in (False, True):
-                size = 1 + count + (scales if per_scale else 1)
-                smallest = count == 0 and not per_scale
-                if smallest or (networks >= _NETWORKS_A_COEFFICIENT * size and (scales > 1 or not per_scale)):
-                    yield (SUM, *chosen), per_scale
-
-
-def _constant_columns(scales: NDArray[np.int64], *, per_scale: bool) -> Floats:
-    if not per_scale:
-        return np.ones((len(scales), 1))
-    columns: Floats = (scales[:, None] == np.unique(scales)[None, :]).astype(float)
-    return columns
+        constants_ms=dict(zip(digits.tolist(), np.broadcast_to(constants, len(digits)).tolist(), strict=True)),
+        relative_sd=float(np.sqrt(np.mean(errors**2))),
+    )
 
 
 def _least_squares(design: Floats, measured: Floats) -> tuple[Floats, Floats]:
@@ -146,15 +130,3 @@ def _least_squares(design: Floats, measured: Floats) -> tuple[Floats, Floats]:
     solution = inverse.sum(axis=1)
     leverage = np.minimum(np.einsum("ij,ji->i", relative, inverse), 1 - 1e-9)
     return solution, (relative @ solution - 1) / (1 - leverage)
-
-
-def _elements_handed_over(spec: LayerSpec) -> int:
-    """Elements that a layer takes from and gives to other layers; the picture and the logits are nobody's boundary."""
-    inputs = sum(prod(shape) for shape in spec.input_shapes if shape[1] != _PICTURE_CHANNELS)
-    match spec:
-        case StemSpec():
-            return inputs + spec.out_channels * (spec.height // 4) * (spec.width // 4)
-        case BottleneckSpec():
-            return inputs + spec.out_channels * (spec.height // spec.stride) * (spec.width // spec.stride)
-        case DecoderSpec():
-            return inputs

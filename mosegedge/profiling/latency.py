@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mosegedge.errors import ProfileError
+from mosegedge.profiling.formula import Overflow
 from mosegedge.space import Architecture, SearchSpace
 from mosegedge.space.architecture import SCALE
 from mosegedge.space.codes import Codes
@@ -35,6 +36,7 @@ class LatencyModel:
         name: The profile that it comes from, for messages.
         device: The device, for messages.
         entry_ms: Cost of each row of `space.entries` inside a network; NaN where the profile has none.
+        overflow: What weights cost that the cache cannot hold, None where they cost nothing.
         constant_ms: What a network costs beyond its layers, by scale digit; NaN where the profile has none.
         relative_sd: Standard deviation as a share of the latency.
         failed: Layers that the device could not run, by key, with the reason.
@@ -44,6 +46,7 @@ class LatencyModel:
     name: str
     device: str
     entry_ms: Floats
+    overflow: Overflow | None = None
     constant_ms: Floats
     relative_sd: float
     failed: Mapping[str, str] = field(default_factory=dict)
@@ -58,7 +61,8 @@ class LatencyModel:
             ProfileError: A network needs a layer or a scale that the profile does not have; nothing is filled in.
         """
         codes = np.asarray(codes)
-        mean_ms = self._padded[self.space.entries_of(codes)].sum(axis=1) + self.constant_ms[codes[:, SCALE]]
+        entries = self.space.entries_of(codes)
+        mean_ms = self._padded[entries].sum(axis=1) + self.constant_ms[codes[:, SCALE]] + self._overflow_ms(entries)
         if np.isnan(mean_ms).any():
             raise self._not_covered(codes)
         return mean_ms, self.relative_sd * mean_ms
@@ -69,7 +73,9 @@ class LatencyModel:
         return float(mean_ms[0]), float(sd_ms[0])
 
     def parts(self, architecture: Architecture) -> list[Part]:
-        """The latency by part: stem, stages 1 to 4, decoder, and the constant that belongs to none of them.
+        """The latency by part: stem, stages 1 to 4, decoder, and what belongs to none of them.
+
+        That is the constant, and `overflow` for weights that the cache cannot hold.
 
         The parts' variances sum to that of the whole, shared out by their latencies.
         """
@@ -81,6 +87,7 @@ class LatencyModel:
                 part = slot.removeprefix("encoder.").split(".")[0]
                 costs[part] = costs.get(part, 0.0) + float(self.entry_ms[entry])
         costs["constant"] = float(self.constant_ms[architecture.scale])
+        costs["overflow"] = float(self._overflow_ms(entries[None])[0])
         shares = {name: max(cost, 0.0) for name, cost in costs.items()}
         whole = sum(shares.values())
         return [Part(name, cost, total_sd_ms * (shares[name] / whole) ** 0.5) for name, cost in costs.items()]
@@ -89,6 +96,15 @@ class LatencyModel:
     def _padded(self) -> Floats:
         """The table with a zero at the end, where the -1 of a layer that is switched off points."""
         return np.append(self.entry_ms, 0.0)
+
+    def _overflow_ms(self, entries: NDArray[np.int64]) -> Floats:
+        if self.overflow is None:
+            return np.zeros(len(entries))
+        return self.overflow.cost_ms(self._padded_weights_million[entries].sum(axis=1))
+
+    @cached_property
+    def _padded_weights_million(self) -> Floats:
+        return np.append(self.space.entry_params / 1e6, 0.0)
 
     def _not_covered(self, codes: Codes) -> ProfileError:
         entries = self.space.entries_of(codes)

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from mosegedge.errors import ArchitectureError, ProfileError
-from mosegedge.profiling.fit import Formula, entry_costs, entry_terms
+from mosegedge.profiling.formula import Formula, Overflow, entry_costs, entry_terms
 from mosegedge.profiling.latency import LatencyModel
 from mosegedge.space import Architecture, SearchSpace
 from mosegedge.space.space import SCALES
@@ -109,10 +109,18 @@ class FailedEntry(Section):
     error: str
 
 
+class OverflowSection(Section):
+    """What weights cost that the cache cannot hold."""
+
+    held_million: Number
+    ms_per_million: Number
+
+
 class ModelSection(Section):
-    """The formula of the latency model (see `mosegedge.profiling.fit`)."""
+    """The formula of the latency model (see `mosegedge.profiling.formula`)."""
 
     coefficients: dict[str, Number]
+    overflow: OverflowSection | None = None
     constants_ms: dict[ScaleDigit, Number]
     relative_sd: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -199,8 +207,10 @@ class Profile(Section):
                 fix=f"Measure this one: mosegedge profile --device {self.device.name} --space {space.name}",
             )
         values = {entry.key: entry.value_ms for entry in self.entries}
+        overflow = self.model.overflow
         formula = Formula(
             coefficients=self.model.coefficients,
+            overflow=Overflow(**overflow.model_dump()) if overflow else None,
             constants_ms={int(scale): constant for scale, constant in self.model.constants_ms.items()},
             relative_sd=self.model.relative_sd,
         )
@@ -232,6 +242,7 @@ def model_of_formula(
         name=name,
         device=device,
         entry_ms=entry_costs(terms, formula.coefficients),
+        overflow=formula.overflow,
         constant_ms=constant_ms,
         relative_sd=formula.relative_sd,
         failed=failed or {},

@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau, spearmanr
 
 from mosegedge.errors import ProfileError
-from mosegedge.profiling.fit import Formula, entry_costs, entry_terms, fit_formula
+from mosegedge.profiling.fit import fit_formula
+from mosegedge.profiling.formula import Formula, Overflow, entry_costs, entry_terms
 from mosegedge.profiling.judge import agreement, kendall_tau, spearman
 from mosegedge.profiling.latency import LatencyModel
 from mosegedge.profiling.measurement import Measurement, choose_statistic
 from mosegedge.profiling.profile import model_of_formula
 from mosegedge.space import SearchSpace
+from mosegedge.space.counting import params_of
 
 SPACE = SearchSpace.load("nano")
 ENTRY_MS = 0.02 + SPACE.entry_flops / 2e7
@@ -98,10 +100,24 @@ def test_layers_that_were_not_measured_are_no_basis_for_a_fit(rng):
         fit_formula(SPACE, np.full(len(SPACE.entries), np.nan), codes, latency(codes, LAW))
 
 
+def test_the_formula_finds_what_the_cache_holds(rng):
+    codes = networks(rng)
+    weights = SPACE.params(codes) / 1e6
+    held = float(np.quantile(weights, 0.4))
+    measured = latency(codes, {"sum_of_layers": 0.9}) + 0.4 * np.maximum(0, weights - held)
+    formula = fit_formula(SPACE, ENTRY_MS, codes, measured)
+    assert formula.overflow is not None
+    assert formula.overflow.held_million == pytest.approx(held, rel=0.02)
+    assert formula.overflow.ms_per_million == pytest.approx(0.4, rel=0.05)
+    values = {spec.key: value for spec, value in zip(SPACE.entries, ENTRY_MS, strict=True)}
+    predicted, _ = model_of_formula(SPACE, values, formula, name="p", device="d").predict(codes)
+    np.testing.assert_allclose(predicted, measured, rtol=1e-3)
+
+
 def model(entry_ms=ENTRY_MS, constants=(0.3,) * 5) -> LatencyModel:
     return LatencyModel(
         space=SPACE, name="board/nano-fp32/v1", device="board", entry_ms=entry_ms,
-        constant_ms=np.array(constants), relative_sd=0.02,
+        constant_ms=np.array(constants), relative_sd=0.02, overflow=Overflow(held_million=0.5, ms_per_million=0.1),
     )  # fmt: skip
 
 
@@ -110,7 +126,9 @@ def test_many_networks_at_once_equal_the_sum_over_each_ones_layers(rng):
     mean, sd = model().predict(codes)
     costs = {spec.key: cost for spec, cost in zip(SPACE.entries, ENTRY_MS, strict=True)}
     for network, predicted in zip(SPACE.decode(codes), mean, strict=True):
-        assert predicted == pytest.approx(sum(costs[layer.spec.key] for layer in SPACE.layers_of(network)) + 0.3)
+        layers = sum(costs[layer.spec.key] for layer in SPACE.layers_of(network))
+        weights = sum(params_of(layer.spec) for layer in SPACE.layers_of(network)) / 1e6
+        assert predicted == pytest.approx(layers + 0.3 + 0.1 * max(0, weights - 0.5))
         assert model().predict_one(network)[0] == pytest.approx(predicted)
     np.testing.assert_allclose(sd, 0.02 * mean)
 
@@ -119,7 +137,16 @@ def test_parts_sum_to_the_whole_and_so_do_their_variances(rng):
     for network in SPACE.decode(networks(rng, 10)):
         mean, sd = model().predict_one(network)
         parts = model().parts(network)
-        assert [part.name for part in parts] == ["stem", "stage1", "stage2", "stage3", "stage4", "decoder", "constant"]
+        assert [part.name for part in parts] == [
+            "stem",
+            "stage1",
+            "stage2",
+            "stage3",
+            "stage4",
+            "decoder",
+            "constant",
+            "overflow",
+        ]
         assert sum(part.latency_ms for part in parts) == pytest.approx(mean)
         assert sum(part.sd_ms**2 for part in parts) == pytest.approx(sd**2)
 
