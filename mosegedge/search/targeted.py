@@ -24,8 +24,11 @@ class Scoring:
         supernet: Checkpoint whose weights they inherit.
         train: Training pictures, for batch-norm statistics.
         guide: Held-out pictures, for mIoU.
-        statistics_pictures: How many of the former.
+        statistics_pictures: How many of the former; at least 8, a batch.
         guide_pictures: How many of the latter; None for all.
+
+    Raises:
+        UsageError: Too few pictures are asked for.
     """
 
     supernet: Path
@@ -33,6 +36,12 @@ class Scoring:
     guide: SegmentationSet
     statistics_pictures: int = 64
     guide_pictures: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("statistics_pictures", 8), ("guide_pictures", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise UsageError(f"{name} is {value}; it must be at least {least}.")
 
 
 def search_for_device(

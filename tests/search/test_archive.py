@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from pymoo.indicators.hv import HV
 from standin import SPACE
 
-from mosegedge.errors import SearchError
+from mosegedge.errors import MosegedgeError, SearchError
 from mosegedge.search.archive import Archive, Candidate, evaluated, front_of, hypervolume, nondominated, objectives
 from mosegedge.search.select import choose, trade_offs
 
@@ -77,7 +77,13 @@ def test_a_line_cut_short_by_a_kill_is_dropped(tmp_path):
     assert path.read_bytes() == whole
 
 
-@pytest.mark.parametrize("change", [{"code": "0"}, {"surprise": 1}, {"miou": None}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"code": "0"}, {"code": 5}, {"surprise": 1}, {"miou": None}, {"miou": "0.5"}, {"latency_ms": None},
+        {"latency_ms": "fast"}, {"flops": True},
+    ],
+)  # fmt: skip
 def test_a_line_that_is_no_candidate_is_named(tmp_path, change):
     from mosegedge.files import Journal
 
@@ -85,6 +91,25 @@ def test_a_line_that_is_no_candidate_is_named(tmp_path, change):
     Journal(path).append(candidate(0).to_json())
     Journal(path).append(candidate(1).to_json() | change)
     with pytest.raises(SearchError, match=r"Line 2 of .*archive.jsonl"):
+        Archive(path)
+
+
+@pytest.mark.parametrize("line", ["[1, 2]", "7", '"code"', "null", "{}"])
+def test_a_line_that_is_no_object_with_a_code_is_named(tmp_path, line):
+    path = tmp_path / "archive.jsonl"
+    Archive(path).append(candidate(0))
+    path.write_bytes(path.read_bytes() + line.encode() + b"\n")
+    with pytest.raises(SearchError, match=r"Line 2 of .*archive.jsonl is no evaluated network"):
+        Archive(path)
+
+
+def test_a_line_that_is_no_json_is_named(tmp_path):
+    path = tmp_path / "archive.jsonl"
+    archive = Archive(path)
+    archive.append(candidate(0))
+    archive.append(candidate(1))
+    path.write_bytes(b"#" + path.read_bytes())
+    with pytest.raises(MosegedgeError, match=r"Line 1 of .*archive.jsonl is damaged.*--output"):
         Archive(path)
 
 

@@ -1,0 +1,139 @@
+"""`mosegedge search` on a random supernet and a made-up profile of one scale, and the ways in which it is refused."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+
+import pytest
+import torch
+
+from mosegedge.cli.main import main
+from mosegedge.profiling.fit import SUM
+from mosegedge.profiling.profile import (
+    DeviceSection,
+    ErrorSection,
+    LayerEntry,
+    ModelSection,
+    Profile,
+    ProtocolSection,
+    RepeatabilitySection,
+    SpaceReference,
+)
+from mosegedge.profiling.store import Series, save_profile
+from mosegedge.space import SearchSpace
+from mosegedge.supernet.checkpoint import SupernetInfo, save_supernet
+from mosegedge.supernet.model import Supernet
+
+SPACE = SearchSpace.load("nano:96x192:19")
+SMALL = [
+    "--initial", "5", "--generations", "1", "--evaluations", "2", "--inner-generations", "2",
+    "--guide-pictures", "2", "--statistics-pictures", "8", "--chosen", "2",
+]  # fmt: skip
+FILES = ["--profile", "board/nano-96x192-19-fp32", "--supernet", "supernet.safetensors", "--output", "run"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    info = SupernetInfo(space=SPACE, data="scenes", step=0, training={})
+    save_supernet(folder / "supernet.safetensors", Supernet(SPACE, torch.Generator().manual_seed(0)), info)
+    save_profile(made_up_profile(), Series(folder / "profiles" / "board" / "nano-96x192-19-fp32"))
+    return folder
+
+
+def made_up_profile() -> Profile:
+    """A profile that covers scale 0 by a law of multiply-adds."""
+    timing = {"n": 2, "grade": "A", "reason": "quiet"}
+    costs = {spec.key: flops / 1e7 + 0.02 for spec, flops in zip(SPACE.entries, SPACE.entry_flops, strict=True)}
+    error = {name: {} if name.startswith("by_scale") else 0.5 for name in ErrorSection.model_fields}
+    return Profile(
+        version=1, parent=None, origin="measured", created=datetime(2026, 1, 2, tzinfo=UTC), mosegedge="0.1.0",
+        command="made up",
+        space=SpaceReference(name=SPACE.name, slug=SPACE.slug, digest=SPACE.digest),
+        device=DeviceSection(name="board", backend="none", hardware={}, system={}, vendor={}, conditions=[]),
+        protocol=ProtocolSection(
+            scales=[0], statistic="median", passes=1, bursts=1, warmup="1", samples="2", threads=1, precision="fp32",
+            opset=17, seed=0, restarts=0,
+        ),
+        entries=[LayerEntry(key=key, value_ms=ms, median_ms=ms, p95_ms=ms, **timing) for key, ms in costs.items()],
+        networks=[], failed=[],
+        model=ModelSection(coefficients={SUM: 1.0}, constants_ms={"0": 0.3}, relative_sd=0.05),
+        error=ErrorSection.model_validate(error | {"networks": 0}),
+        repeatability=RepeatabilitySection(networks_kendall_tau=0.9, networks_mape=0.1, layers_mape=0.1, drift=0.0),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def run(folder, monkeypatch, capsys):
+    """Runs `mosegedge search` in the project folder; returns exit code, stdout and stderr."""
+    monkeypatch.chdir(folder)
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["mosegedge", "search", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        captured = capsys.readouterr()
+        return int(end.value.code or 0), captured.out, captured.err
+
+    return command
+
+
+def test_a_search_from_the_command_line_and_once_more(run, folder):
+    code, out, err = run(*FILES, *SMALL, "--json")
+    assert code == 0
+    result = json.loads(out)
+    assert (result["run"], result["evaluated"], result["failed"]) == ("run", 7, 0)
+    assert result["front"] == json.loads((folder / "run" / "front.json").read_text())["front"]
+    assert 1 <= len(result["chosen"]) <= 2
+    assert "mosegedge export run:1 --supernet supernet.safetensors" in err
+    lines = [json.loads(line) for line in (folder / "run" / "archive.jsonl").read_text().splitlines()]
+    assert {line["code"][0] for line in lines} == {"0"}  # all scales of the profile is this one
+    before = (folder / "run" / "archive.jsonl").read_bytes()
+
+    code, table, _ = run(*FILES, *SMALL)
+    assert code == 0
+    assert (folder / "run" / "archive.jsonl").read_bytes() == before
+    header, first, *_ = table.splitlines()
+    assert header.split() == ["k", "code", "mIoU", "latency"]
+    assert first.split()[1] == result["chosen"][0]["code"].replace(" ", "-")
+
+    code, out, err = run(*FILES, *SMALL, "--seed", "1")
+    assert (code, out) == (2, "")
+    assert "settings.seed = 0; this one has 1" in err
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "said"),
+    [
+        (["--profile", "board/none"], 4, "board/none"),
+        (["--profile", "missing.json"], 4, "missing.json"),
+        (["--supernet", "missing.safetensors"], 6, "missing.safetensors"),
+        (["--scales", "one"], 2, "--scales one cannot be read"),
+        (["--scales", "0,3"], 2, "does not cover scale digit 3"),
+        (["--scales", "0,0"], 2, "cannot be searched"),
+        (["--max-latency-ms", "0"], 2, "max_latency_ms is 0"),
+        (["--max-latency-ms", "0.001"], 8, "Raise --max-latency-ms to"),
+        (["--initial", "0"], 2, "initial is 0"),
+        (["--guide-pictures", "0"], 2, "guide_pictures is 0; it must be at least 1"),
+        (["--statistics-pictures", "7"], 2, "statistics_pictures is 7; it must be at least 8"),
+        (["--inner-generations", "0"], 2, "generations is 0"),
+        (["--space", "tiny"], 2, "--space tiny means tiny:192x384:19, but the supernet is of nano:96x192:19"),
+        (["--data", "nothing"], 5, "nothing"),
+        (["--data", "camvid"], 5, "--data-root"),
+        (["--initial", "2"], 7, "--initial"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_searched_is_refused_in_words(run, tmp_path, changed, code, said):
+    given = [*FILES, *SMALL, "--output", str(tmp_path / "run"), *changed]
+    ended, out, err = run(*given)
+    assert (ended, out) == (code, "")
+    assert said in err.replace("\n", " ")
+    assert "Traceback" not in err
+
+
+def test_help_shows_an_example(run):
+    code, out, _ = run("--help")
+    assert code == 0
+    assert "mosegedge search --supernet demo --profile local/tiny-fp32" in " ".join(out.split())

@@ -1,0 +1,150 @@
+"""What a search for a device refuses, and what it makes of a profile and a supernet, with small stand-ins for both."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from standin import QUICK
+
+from mosegedge.data import Sample
+from mosegedge.errors import CheckpointError, ProfileError, UsageError
+from mosegedge.files import sha256_of_file
+from mosegedge.profiling.fit import SUM
+from mosegedge.profiling.profile import (
+    DeviceSection,
+    LayerEntry,
+    ModelSection,
+    Profile,
+    ProtocolSection,
+    SpaceReference,
+)
+from mosegedge.progress import Silent
+from mosegedge.search.archive import Archive
+from mosegedge.search.config import InnerSettings
+from mosegedge.search.manifest import read_manifest
+from mosegedge.search.targeted import Scoring, search_for_device
+from mosegedge.space import SearchSpace
+from mosegedge.supernet.checkpoint import SupernetInfo, save_supernet
+from mosegedge.supernet.model import Supernet
+
+SPACE = SearchSpace.load("nano:96x192:3")
+TINY = replace(
+    QUICK, initial=6, generations=1, evaluations=2, scales=(0, 1), inner=InnerSettings(population=4, generations=2)
+)
+
+
+class Noise:
+    """Pictures and labels without any sense, always the same."""
+
+    name = "noise"
+    classes = ("a", "b", "c")
+    palette = np.zeros((3, 3), dtype=np.uint8)
+    label_size = (96, 192)
+
+    def __init__(self, split):
+        self.split = split
+
+    def __len__(self):
+        return 4
+
+    def read(self, index):
+        rng = np.random.default_rng(index)
+        return Sample(
+            rng.integers(256, size=(96, 192, 3), dtype=np.uint8), rng.integers(3, size=(96, 192), dtype=np.uint8)
+        )
+
+
+@pytest.fixture(scope="module")
+def scoring(tmp_path_factory):
+    path = tmp_path_factory.mktemp("supernet") / "supernet.safetensors"
+    info = SupernetInfo(space=SPACE, data="noise", step=0, training={})
+    save_supernet(path, Supernet(SPACE, torch.Generator().manual_seed(0)), info)
+    return Scoring(supernet=path, train=Noise("train"), guide=Noise("guide"), statistics_pictures=8, guide_pictures=3)
+
+
+def profile_of(*, space=SPACE, origin="measured", scales=(0, 1)):
+    """The fields of a profile that a search looks at."""
+    return Profile.model_construct(
+        version=1,
+        origin=origin,
+        space=SpaceReference(name=space.name, slug=space.slug, digest=space.digest),
+        device=DeviceSection.model_construct(name="board"),
+        protocol=ProtocolSection.model_construct(scales=list(scales), precision="fp32", threads=1),
+        entries=[
+            LayerEntry.model_construct(key=spec.key, value_ms=float(flops) / 1e7 + 0.02)
+            for spec, flops in zip(space.entries, space.entry_flops, strict=True)
+        ],
+        failed=[],
+        model=ModelSection(
+            coefficients={SUM: 1.0}, constants_ms={str(scale): 0.3 for scale in scales}, relative_sd=0.04
+        ),
+        digest="d" * 64,
+    )
+
+
+def search(folder, scoring, profile=None, config=TINY):
+    return search_for_device(
+        profile or profile_of(), "board/nano-fp32", scoring, folder, config=config, progress=Silent()
+    )
+
+
+def test_a_search_over_inherited_weights_names_what_it_was_made_from(tmp_path, scoring):
+    result = search(tmp_path, scoring)
+    assert (result.evaluated, result.failed) == (8, 0)
+    latency = profile_of().latency_model(SPACE)
+    for candidate in Archive(tmp_path / "archive.jsonl").candidates:
+        mean, sd = latency.predict(SPACE.encode([candidate.architecture]))
+        assert candidate.architecture.scale in (0, 1)
+        assert candidate.latency_ms == pytest.approx(mean[0], abs=1e-6)
+        assert candidate.latency_sd_ms == pytest.approx(sd[0], abs=1e-6)
+    manifest = read_manifest(tmp_path)
+    assert manifest["space"]["digest"] == SPACE.digest
+    assert manifest["profile"] == {"reference": "board/nano-fp32", "digest": "d" * 64}
+    assert manifest["supernet"] == {"path": str(scoring.supernet), "digest": sha256_of_file(scoring.supernet)}
+    assert (manifest["data"], manifest["evaluation"]) == ("noise", {"statistics_pictures": 8, "guide_pictures": 3})
+
+
+def test_going_on_with_other_pictures_is_refused(tmp_path, scoring):
+    search(tmp_path, scoring)
+    with pytest.raises(UsageError, match=r"evaluation\.guide_pictures = 3; this one has 4"):
+        search(tmp_path, replace(scoring, guide_pictures=None))
+
+
+def test_a_simulated_profile_is_refused(tmp_path, scoring):
+    with pytest.raises(ProfileError, match=r"board/nano-fp32 is simulated.*mosegedge profile"):
+        search(tmp_path / "run", scoring, profile_of(origin="simulated"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_profile_of_another_space_is_refused(tmp_path, scoring):
+    with pytest.raises(ProfileError, match=r"nano:128x192:3 .*asked for is nano:96x192:3"):
+        search(tmp_path / "run", scoring, profile_of(space=SearchSpace.load("nano:128x192:3")))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_scale_that_the_profile_does_not_cover_is_refused(tmp_path, scoring):
+    with pytest.raises(UsageError, match=r"does not cover scale digit 2\. It covers 0,1\..*--scales 0,1"):
+        search(tmp_path / "run", scoring, config=replace(TINY, scales=(0, 2, 3)))
+    assert not (tmp_path / "run").exists()
+
+
+def test_pictures_of_other_classes_are_refused(tmp_path, scoring):
+    class Two(Noise):
+        classes = ("a", "b")
+
+    with pytest.raises(UsageError, match="2 classes, the supernet has 3"):
+        search(tmp_path / "run", replace(scoring, train=Two("train"), guide=Two("guide")))
+
+
+def test_a_missing_supernet_is_named(tmp_path, scoring):
+    with pytest.raises(CheckpointError, match="gone"):
+        search(tmp_path / "run", replace(scoring, supernet=tmp_path / "gone.safetensors"))
+
+
+@pytest.mark.parametrize("wrong", [{"statistics_pictures": 0}, {"guide_pictures": 0}])
+def test_scoring_on_no_pictures_is_refused(scoring, wrong):
+    with pytest.raises(UsageError, match=f"{next(iter(wrong))} is 0"):
+        replace(scoring, **wrong)
