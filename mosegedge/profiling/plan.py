@@ -27,7 +27,8 @@ NETWORK_BURST = BurstSettings(min_samples=2, max_samples=4, min_ns=10_000_000, m
 
 # A rough processor, for estimates before anything was measured: fixed cost of a run, then multiply-adds a millisecond.
 _GUESS_FIXED_MS, _GUESS_FLOPS_PER_MS = 0.03, 45e6
-_GUESS_BUILD_LAYER_S, _GUESS_BUILD_NETWORK_S = 0.04, 0.45
+_GUESS_BUILD_LAYER_S, _GUESS_BUILD_NETWORK_S = 0.03, 0.35
+_GUESS_LOAD_NETWORK_S, _GUESS_AROUND_BURST_MS = 0.02, 1.3
 _WARMUP_RUNS = 2.5
 
 
@@ -155,7 +156,8 @@ class Plan:
     @property
     def pass_s(self) -> float:
         """Rough estimate of the time of one pass."""
-        return sum(item.visits * _burst_ms(item) for item in self.items) / 1e3
+        load_s = _GUESS_LOAD_NETWORK_S * (len(self.fit) + len(self.held_out))
+        return load_s + sum(item.visits * _burst_ms(item) for item in self.items) / 1e3
 
     @property
     def estimate_s(self) -> float:
@@ -250,4 +252,4 @@ def _burst_ms(item: Item) -> float:
     run_ms = _GUESS_FIXED_MS + item.flops / _GUESS_FLOPS_PER_MS
     settings = item.settings
     samples = min(settings.max_samples, max(settings.min_samples, settings.min_ns / 1e6 / run_ms))
-    return run_ms * (samples + min(_WARMUP_RUNS, settings.max_warmup))
+    return _GUESS_AROUND_BURST_MS + run_ms * (samples + min(_WARMUP_RUNS, settings.max_warmup))
