@@ -140,7 +140,7 @@ def from_file(path: Path) -> Evaluations:
         rows = json.loads(path.read_bytes())
         codes = np.array([space.encode(row[0]) for row in rows], dtype=np.int64)
         miou = np.array([float(row[1]) for row in rows])
-    except (ValueError, KeyError, IndexError, TypeError) as error:
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise UsageError(f"{path} is no list of networks with their accuracy: {error}.") from error
     return Evaluations(space=space, codes=codes, miou=miou, flops=np.array([space.flops(code) for code in codes]))
 
@@ -198,7 +198,10 @@ def _tau(predicted: Floats, miou: Floats) -> float:
 
 
 def _sizes(text: str, rows: int) -> list[int]:
-    sizes = [int(size) for size in text.split(",")] if text else [n for n in SIZES if n + FEWEST_TEST_ROWS <= rows]
+    try:
+        sizes = [int(size) for size in text.split(",")] if text else [n for n in SIZES if n + FEWEST_TEST_ROWS <= rows]
+    except ValueError as error:
+        raise UsageError(f"--sizes {text} cannot be read.", fix="Write numbers with commas: --sizes 20,30") from error
     if not sizes or min(sizes) < 5 or max(sizes) > rows - 2:
         known = f"{rows} networks have an accuracy; a split needs 5 to learn from and 2 to order."
         raise UsageError(f"Training sizes {sizes} cannot be used.", known=known, fix="Give others: --sizes 20,30")
