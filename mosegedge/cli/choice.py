@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
-from mosegedge.errors import UsageError
+from mosegedge.errors import SearchError, UsageError
 from mosegedge.space import Architecture
+
+_Content = TypeVar("_Content")
 
 
 def network_and_profile(text: str) -> tuple[Architecture, str | None]:
@@ -19,11 +23,12 @@ def network_and_profile(text: str) -> tuple[Architecture, str | None]:
         The network, and the profile that the search used (None for a code).
 
     Raises:
-        UsageError: The run has no such network.
+        UsageError: The run has no such network, or is not finished.
+        SearchError: A file of the run is damaged.
         ArchitectureError: The text is neither.
     """
     folder, _, number = text.rpartition(":")
-    if not folder or not number.isdigit():
+    if not folder or not number.isdecimal():
         return Architecture.parse(text), None
     front = Path(folder) / "front.json"
     if not front.is_file():
@@ -31,8 +36,17 @@ def network_and_profile(text: str) -> tuple[Architecture, str | None]:
             f"{folder} has no finished search: there is no {front}.",
             fix=f"Finish it: mosegedge search --output {folder} (with the settings that it was started with).",
         )
-    chosen = json.loads(front.read_text())["chosen"]
-    if not 1 <= int(number) <= len(chosen):
-        raise UsageError(f"{text} does not exist.", known=f"The search chose the networks 1 to {len(chosen)}.")
-    manifest = json.loads((Path(folder) / "run.json").read_text())
-    return Architecture.parse(chosen[int(number) - 1]["code"]), manifest["profile"]["reference"]
+    codes = _read(front, lambda record: [str(network["code"]) for network in record["chosen"]])
+    if not 1 <= int(number) <= len(codes):
+        raise UsageError(f"{text} does not exist.", known=f"The search chose the networks 1 to {len(codes)}.")
+    profile = _read(Path(folder) / "run.json", lambda record: str(record["profile"]["reference"]))
+    return Architecture.parse(codes[int(number) - 1]), profile
+
+
+def _read(path: Path, field: Callable[[Any], _Content]) -> _Content:
+    try:
+        return field(json.loads(path.read_bytes()))
+    except (ValueError, KeyError, TypeError, RecursionError, FileNotFoundError) as error:
+        raise SearchError(
+            f"{path} is missing or damaged: {error!r}.", fix="Restore the file from a copy, or search again."
+        ) from error

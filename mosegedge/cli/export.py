@@ -119,12 +119,12 @@ def verify(
         f"golden   differs by {report.golden_difference:.1e} of the largest logit",
         f"latency  {report.latency.median_ms:.2f} ms median, {report.latency.p95_ms:.2f} ms p95",
     ]
-    if report.predicted_ms:
+    if report.predicted_ms and report.comparable_ms:
         mean, sd = report.predicted_ms
-        error = mean / report.latency.low_ms - 1
+        error = mean / report.comparable_ms - 1
         lines.append(
-            f"         predicted {mean:.2f} +- {sd:.2f} ms; measured at the profile's quantile "
-            f"{report.latency.low_ms:.2f} ms ({error:+.1%})"
+            f"         predicted {mean:.2f} +- {sd:.2f} ms; measured by the profile's statistic "
+            f"{report.comparable_ms:.2f} ms ({error:+.1%})"
         )
     emit(asdict(report), "\n".join([*lines, report.fps_card]), as_json=as_json)
     report.require_passed(bundle)

@@ -16,16 +16,16 @@ import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from mosegedge.data.transforms import MEAN, STD
-from mosegedge.errors import ExportError, SpaceError
+from mosegedge.errors import ArchitectureError, ExportError, SpaceError
 from mosegedge.export.onnx import Picture, check_against_torch, onnx_from_subnet, torch_output
 from mosegedge.files import sha256_of_bytes, sha256_of_file, write_atomic
 from mosegedge.networks.subnet import SubNet
@@ -35,17 +35,32 @@ from mosegedge.space.presets import Preset
 MANIFEST = "bundle.json"
 NETWORK, WEIGHTS = "network.onnx", "weights.safetensors"
 GOLDEN_INPUT, GOLDEN_OUTPUT = "golden_input.npy", "golden_output.npy"
+REPORT, CARD = "verify.json", "fps_card.txt"
+_CONTENT = (NETWORK, WEIGHTS, GOLDEN_INPUT, GOLDEN_OUTPUT)
 _FORMAT = "mosegedge-bundle-1"
+_AGAIN = "Export the network again."
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[Finite, Field(gt=0)]
+Triple = Annotated[list[Finite], Field(min_length=3, max_length=3)]
 
 
 class Prediction(BaseModel):
-    """Latency that a profile predicts for the network."""
+    """Latency that a profile predicts for the network.
+
+    Attributes:
+        profile: Its name.
+        statistic: Which of all timed runs of a network stands for it in that profile.
+        latency_ms: Predicted.
+        sd_ms: Standard deviation of the prediction.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     profile: str
-    latency_ms: float
-    sd_ms: float
+    statistic: Literal["median", "quantile10"]
+    latency_ms: Positive
+    sd_ms: Annotated[Finite, Field(ge=0)]
 
 
 class BundleManifest(BaseModel):
@@ -58,12 +73,12 @@ class BundleManifest(BaseModel):
     space: dict[str, Any]
     data: str
     classes: list[str]
-    mean: list[float]
-    std: list[float]
+    mean: Triple
+    std: Triple
     opset: int
     supernet_sha256: str
     versions: dict[str, str]
-    difference_to_torch: float
+    difference_to_torch: Finite
     predicted: Prediction | None
     files_sha256: dict[str, str]
 
@@ -100,20 +115,43 @@ class Bundle:
         return (self.folder / NETWORK).read_bytes()
 
     def golden(self) -> tuple[Picture, Picture]:
-        """The golden input 1 x 3 x H x W, and PyTorch's logits for it."""
-        pictures = (np.load(self.folder / name, allow_pickle=False) for name in (GOLDEN_INPUT, GOLDEN_OUTPUT))
-        given, expected = pictures
-        return given, expected
+        """The golden input 1 x 3 x H x W, and PyTorch's logits for it.
+
+        Raises:
+            ExportError: They are not arrays that suit the network.
+        """
+        return self._picture(GOLDEN_INPUT, 3), self._picture(GOLDEN_OUTPUT, self.space.classes)
 
     def subnet(self) -> SubNet:
-        """The network in PyTorch, in evaluation mode."""
+        """The network in PyTorch, in evaluation mode.
+
+        Raises:
+            ExportError: The weights are damaged, or those of another network.
+        """
+        path = self.folder / WEIGHTS
         with torch.device("meta"):
             subnet = SubNet(self.space, self.architecture)
+        kinds = {name: tensor.dtype for name, tensor in subnet.state_dict().items()}
         try:
-            subnet.load_state_dict(load((self.folder / WEIGHTS).read_bytes()), assign=True)
+            weights = load(path.read_bytes())
+            subnet.load_state_dict(weights, assign=True)
         except (SafetensorError, RuntimeError) as error:
-            raise ExportError(f"{self.folder / WEIGHTS} cannot be read: {error}.", fix="Export it again.") from error
+            raise ExportError(f"{path} cannot be read: {_first_line(error)}.", fix=_AGAIN) from error
+        strange = next((name for name, tensor in weights.items() if tensor.dtype != kinds[name]), None)
+        if strange is not None:
+            raise ExportError(f"{path} holds {strange} as {weights[strange].dtype}, not {kinds[strange]}.", fix=_AGAIN)
         return subnet.eval()
+
+    def _picture(self, name: str, channels: int) -> Picture:
+        path, shape = self.folder / name, (1, channels, *self.input_size)
+        try:
+            picture = np.load(path, allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise ExportError(f"{path} cannot be read: {_first_line(error)}.", fix=_AGAIN) from error
+        if not isinstance(picture, np.ndarray) or picture.dtype != np.float32 or picture.shape != shape:
+            found = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else "an archive"
+            raise ExportError(f"{path} holds {found}; the network needs float32 {shape}.", fix=_AGAIN)
+        return picture
 
 
 def export_bundle(
@@ -131,7 +169,7 @@ def export_bundle(
     """Writes a bundle; bundle.json comes last, so a folder without it is an export that was cut short.
 
     Args:
-        folder: Made if missing; an older bundle in it is replaced.
+        folder: Made if missing; an older bundle in it is replaced, and its verification removed.
         subnet: Network with weights and statistics.
         space: Its space.
         golden_input: One normalised picture 1 x 3 x H x W.
@@ -169,7 +207,8 @@ def export_bundle(
         predicted=predicted,
         files_sha256={name: sha256_of_bytes(content) for name, content in files.items()},
     )
-    (folder / MANIFEST).unlink(missing_ok=True)
+    for name in (MANIFEST, REPORT, CARD):
+        (folder / name).unlink(missing_ok=True)
     for name, content in files.items():
         write_atomic(folder / name, content)
     write_atomic(folder / MANIFEST, json.dumps(manifest.model_dump(), indent=2) + "\n")
@@ -177,7 +216,7 @@ def export_bundle(
 
 
 def load_bundle(folder: Path) -> Bundle:
-    """Reads a bundle and checks the digest of every file.
+    """Reads a bundle and checks the digests of its files.
 
     Raises:
         ExportError: The folder is no bundle, or a file was changed after the export.
@@ -188,18 +227,36 @@ def load_bundle(folder: Path) -> Bundle:
             f"{folder} is no bundle: it has no {MANIFEST}.",
             fix="Export a network: mosegedge export CODE --supernet CKPT --output DIR",
         )
+    manifest = _manifest(path)
+    bundle = Bundle(folder, manifest)
     try:
-        manifest = BundleManifest.model_validate_json(path.read_bytes())
-        bundle = Bundle(folder, manifest)
         bundle.space.layers_of(bundle.architecture)
-    except (ValidationError, SpaceError) as error:
-        raise ExportError(f"{path} cannot be read: {_first_line(error)}.", fix="Export the network again.") from error
-    if manifest.format != _FORMAT:
-        raise ExportError(f"{path} has the format {manifest.format!r}, this version reads {_FORMAT!r}.")
-    for name, digest in manifest.files_sha256.items():
-        if not (folder / name).is_file() or sha256_of_file(folder / name) != digest:
-            raise ExportError(f"{folder / name} is missing or was changed after the export.", fix="Export it again.")
+    except (ArchitectureError, SpaceError) as error:
+        raise ExportError(f"{path} cannot be used: {error.what}", known=error.known, fix=_AGAIN) from error
+    if len(manifest.classes) != bundle.space.classes:
+        raise ExportError(f"{path} names {len(manifest.classes)} classes, its space has {bundle.space.classes}.")
+    if set(manifest.files_sha256) != set(_CONTENT):
+        found = ", ".join(sorted(manifest.files_sha256)) or "none"
+        raise ExportError(f"{path} has the digests of {found}.", known=f"Needed: {', '.join(_CONTENT)}.", fix=_AGAIN)
+    for name in _CONTENT:
+        if not (folder / name).is_file() or sha256_of_file(folder / name) != manifest.files_sha256[name]:
+            raise ExportError(f"{folder / name} is missing or was changed after the export.", fix=_AGAIN)
     return bundle
+
+
+def _manifest(path: Path) -> BundleManifest:
+    try:
+        record = json.loads(path.read_bytes())
+        # The format first: the fields of another one would be judged by the wrong rules.
+        if isinstance(record, dict) and record.get("format") != _FORMAT:
+            raise ExportError(f"{path} has the format {record.get('format')!r}, this version reads {_FORMAT!r}.")
+        return BundleManifest.model_validate(record)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "its content"
+        raise ExportError(f"{path} cannot be read: {place}: {first['msg']}.", fix=_AGAIN) from error
+    except (ValueError, RecursionError) as error:
+        raise ExportError(f"{path} cannot be read: {_first_line(error)}.", fix=_AGAIN) from error
 
 
 def _npy(picture: Picture) -> bytes:

@@ -36,7 +36,7 @@ def onnx_from_subnet(subnet: SubNet, space: SearchSpace, *, opset: int, metadata
     onnx.helper.set_model_props(model, facts)
     try:
         onnx.checker.check_model(model, full_check=True)
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ExportError(f"The exported network {subnet.architecture} is not valid ONNX: {error}.") from error
     content: bytes = model.SerializeToString(deterministic=True)
     return content

@@ -21,5 +21,11 @@ def predicted_latency(reference: str, space: SearchSpace, architecture: Architec
     Raises:
         ProfileError: There is no such profile, it is of another space, or does not cover the network's scale.
     """
-    mean, sd = load_profile(reference, root=root).latency_model(space).predict(space.encode([architecture]))
-    return Prediction(profile=reference, latency_ms=float(mean[0]), sd_ms=float(sd[0]))
+    profile = load_profile(reference, root=root)
+    mean, sd = profile.latency_model(space).predict(space.encode([architecture]))
+    return Prediction(
+        profile=reference,
+        statistic=profile.protocol.statistic,
+        latency_ms=float(mean[0]),
+        sd_ms=float(sd[0]),
+    )

@@ -15,13 +15,12 @@ from mosegedge.data.transforms import to_batch
 from mosegedge.devices import AgentClient, Device, open_agent
 from mosegedge.devices.agent_client import BurstSettings
 from mosegedge.errors import VerificationError
-from mosegedge.export.bundle import Bundle
+from mosegedge.export.bundle import CARD, REPORT, Bundle, Prediction
 from mosegedge.export.onnx import TOLERANCE, Picture, relative_difference, torch_output
 from mosegedge.files import write_atomic
 from mosegedge.progress import Progress
 from mosegedge.supernet.evaluate import spread_indices
 
-REPORT, CARD = "verify.json", "fps_card.txt"
 _BURSTS = 30
 _BURST = BurstSettings(min_samples=10, max_samples=20, min_ns=50_000_000)
 
@@ -56,6 +55,7 @@ class VerifyReport:
         required_agreement: What was asked for.
         latency: Measured latency.
         predicted_ms: What the bundle says that a profile predicts, and its standard deviation, where it says so.
+        comparable_ms: Measured latency by that profile's statistic, to be compared with the prediction.
         fps_card: One line with the figures that a data sheet would carry.
         passed: Whether golden output and masks agree.
     """
@@ -68,6 +68,7 @@ class VerifyReport:
     required_agreement: float
     latency: Latency
     predicted_ms: tuple[float, float] | None
+    comparable_ms: float | None
     fps_card: str
     passed: bool
 
@@ -111,11 +112,12 @@ def verify_bundle(
     shares: list[float] = []
     with open_agent(device) as agent:
         model = agent.load(bundle.onnx())
-        difference = relative_difference(agent.run(model, [golden_input])[0], golden_output)
+        difference = relative_difference(_output(agent, model, golden_input, golden_output.shape), golden_output)
         progress.start("comparing masks", len(indices))
         for index in indices:
             picture: Picture = to_batch([dataset.read(index)], bundle.input_size).numpy()
-            shares.append(_agreement(agent.run(model, [picture])[0], torch_output(subnet, picture)))
+            expected = torch_output(subnet, picture)
+            shares.append(_agreement(_output(agent, model, picture, expected.shape), expected))
             progress.advance(note=f"{shares[-1]:.2%} equal")
         latency = _measure(agent, model, progress)
         description = agent.describe()
@@ -130,12 +132,36 @@ def verify_bundle(
         required_agreement=agreement,
         latency=latency,
         predicted_ms=(predicted.latency_ms, predicted.sd_ms) if predicted else None,
+        comparable_ms=_comparable_ms(latency, predicted),
         fps_card=_card(bundle, device, latency, description.hardware, description.vendor, description.conditions),
         passed=difference <= TOLERANCE and worst >= agreement,
     )
-    write_atomic(bundle.folder / REPORT, json.dumps(asdict(report), indent=2) + "\n")
+    write_atomic(bundle.folder / REPORT, json.dumps(asdict(report), indent=2, allow_nan=False) + "\n")
     write_atomic(bundle.folder / CARD, report.fps_card + "\n")
     return report
+
+
+def _output(agent: AgentClient, model: str, picture: Picture, shape: tuple[int, ...]) -> Picture:
+    """What the device computes, which must be comparable: the same shape, and numbers."""
+    outputs = agent.run(model, [picture])
+    if len(outputs) != 1 or outputs[0].shape != shape:
+        raise VerificationError(
+            f"On {agent.device.name} the network gives {[output.shape for output in outputs]}, PyTorch {[shape]}.",
+            fix="Export the network again.",
+        )
+    if not np.isfinite(outputs[0]).all():
+        raise VerificationError(
+            f"On {agent.device.name} the network gives values that are infinite or no numbers.",
+            known="PyTorch's are finite.",
+            fix="Try another --opset, or another precision of the device.",
+        )
+    return outputs[0]
+
+
+def _comparable_ms(latency: Latency, predicted: Prediction | None) -> float | None:
+    if predicted is None:
+        return None
+    return latency.median_ms if predicted.statistic == "median" else latency.low_ms
 
 
 def _agreement(output: Picture, expected: Picture) -> float:

@@ -1,149 +1,216 @@
-"""Bundles: what is exported is what PyTorch computes, changes are found, and a device's verdict is kept."""
+"""A bundle: what is written can be read, and anything that was changed is refused with a reason."""
 
 from __future__ import annotations
 
+import io
 import json
-from dataclasses import replace
-from pathlib import Path
+import shutil
 
 import numpy as np
 import onnx
+import products
 import pytest
 import torch
+from safetensors.torch import load, save
 
-from mosegedge.cli.choice import network_and_profile
-from mosegedge.data import cached
-from mosegedge.data.scenes import SceneSet
-from mosegedge.devices import load_device
-from mosegedge.errors import ArchitectureError, ExportError, UsageError, VerificationError
-from mosegedge.export.bundle import MANIFEST, NETWORK, WEIGHTS, Bundle, Prediction, load_bundle
-from mosegedge.export.inherit import export_inherited
-from mosegedge.export.onnx import torch_output
-from mosegedge.export.verify import CARD, REPORT, verify_bundle
+from mosegedge.errors import ExportError
+from mosegedge.export.bundle import load_bundle
+from mosegedge.export.onnx import check_against_torch, relative_difference, torch_output
 from mosegedge.files import sha256_of_file
-from mosegedge.progress import Silent
-from mosegedge.space import SearchSpace
-from mosegedge.supernet.checkpoint import SupernetInfo, save_supernet
-from mosegedge.supernet.model import Supernet
-
-SPACE = SearchSpace.load("nano:96x192:19")
-CODE = "1-10-102310-112230-10321310-012300"
 
 
-def some_bundle(folder: Path, *, opset: int = 17, seed: int = 0) -> Bundle:
-    supernet = Supernet(SPACE, torch.Generator().manual_seed(seed))
-    checkpoint = folder / "supernet.safetensors"
-    save_supernet(checkpoint, supernet, SupernetInfo(space=SPACE, data="scenes", step=0, training={}))
-    return export_inherited(
-        folder / "bundle",
-        network_and_profile(CODE)[0],
-        supernet=supernet,
-        supernet_path=checkpoint,
-        train=cached(SceneSet("train", 16)),
-        guide=SceneSet("guide", 2),
-        opset=opset,
-        predicted=Prediction(profile="local/nano", latency_ms=1.5, sd_ms=0.1),
-    )
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    return products.make_bundle(tmp_path_factory.mktemp("export") / "bundle").folder
+
+
+@pytest.fixture
+def folder(original, tmp_path):
+    return shutil.copytree(original, tmp_path / "bundle")
+
+
+def test_a_bundle_is_read_as_it_was_written(original):
+    bundle = load_bundle(original)
+    assert bundle.architecture == products.SPACE.smallest
+    assert bundle.space.digest == products.SPACE.digest
+    assert bundle.input_size == products.SPACE.input_size(products.SPACE.smallest)
+    manifest = bundle.manifest
+    assert manifest.predicted == products.PREDICTED
+    assert manifest.data == "scenes"
+    assert manifest.classes == list(products.GUIDE.classes)
+    assert manifest.supernet_sha256 == sha256_of_file(original.parent / "supernet-0.safetensors")
+    assert manifest.difference_to_torch <= 1e-4
+    assert {"mosegedge", "torch", "onnx", "onnxruntime", "numpy", "python"} == set(manifest.versions)
+
+
+def test_the_golden_output_is_that_of_the_weights_and_of_the_onnx_file(original):
+    bundle = load_bundle(original)
+    given, expected = bundle.golden()
+    assert expected.shape == (1, 19, *bundle.input_size)
+    np.testing.assert_allclose(torch_output(bundle.subnet(), given), expected, rtol=1e-5, atol=1e-5)
+    assert check_against_torch(bundle.onnx(), given, expected) <= 1e-4
 
 
 @pytest.mark.parametrize("opset", [11, 17])
-def test_bundle_round_trips_and_the_file_says_what_it_is(tmp_path: Path, opset: int) -> None:
-    written = some_bundle(tmp_path, opset=opset)
-    bundle = load_bundle(tmp_path / "bundle")
-    assert bundle.manifest.model_dump_json() == written.manifest.model_dump_json()
-    assert bundle.architecture.slug == CODE
-    assert bundle.manifest.difference_to_torch <= 1e-4
+def test_the_onnx_file_says_what_it_is(tmp_path, opset):
+    architecture = products.SPACE.uniform(1, 1)
+    bundle = products.make_bundle(tmp_path / "bundle", architecture=architecture, opset=opset)
     model = onnx.load_model_from_string(bundle.onnx())
-    facts = {prop.key: prop.value for prop in model.metadata_props}
-    assert facts["code"] == str(bundle.architecture)
-    assert facts["space_digest"] == SPACE.digest
-    assert model.opset_import[0].version == opset
-    given, expected = bundle.golden()
-    assert given.shape == (1, 3, *bundle.input_size)
-    assert np.array_equal(torch_output(bundle.subnet(), given), expected)
+    facts = {entry.key: entry.value for entry in model.metadata_props}
+    assert facts["code"] == str(architecture)
+    assert (facts["space"], facts["space_digest"]) == (products.SPACE.name, products.SPACE.digest)
+    assert facts["classes"].split(",") == list(products.GUIDE.classes)
+    assert len(json.loads(facts["mean"])) == len(json.loads(facts["std"])) == 3
+    assert [entry.version for entry in model.opset_import if entry.domain == ""] == [opset]
+    shape = [axis.dim_value for axis in model.graph.input[0].type.tensor_type.shape.dim]
+    assert shape == [1, 3, *products.SPACE.input_size(architecture)]
+    assert bundle.manifest.opset == opset
 
 
-@pytest.mark.parametrize("name", [NETWORK, WEIGHTS, "golden_input.npy"])
-def test_changed_file_is_found(tmp_path: Path, name: str) -> None:
-    path = some_bundle(tmp_path).folder / name
-    path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(ExportError, match="was changed after the export"):
-        load_bundle(tmp_path / "bundle")
-    path.unlink()
-    with pytest.raises(ExportError, match="missing"):
-        load_bundle(tmp_path / "bundle")
+@pytest.mark.parametrize("opset", [10, 18])
+def test_other_opsets_are_refused(tmp_path, opset):
+    with pytest.raises(ExportError, match=f"Opset {opset}"):
+        products.make_bundle(tmp_path / "bundle", opset=opset)
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_exporting_again_removes_the_verification_of_the_old_network(tmp_path):
+    first = products.make_bundle(tmp_path / "bundle")
+    for name in ("verify.json", "fps_card.txt"):
+        (first.folder / name).write_text("of the old network")
+    second = products.make_bundle(tmp_path / "bundle", predicted=None, seed=1)
+    assert not (second.folder / "verify.json").exists()
+    assert not (second.folder / "fps_card.txt").exists()
+    assert load_bundle(second.folder).manifest.predicted is None
+    assert second.manifest.files_sha256 != first.manifest.files_sha256
+
+
+@pytest.mark.parametrize("name", ["network.onnx", "weights.safetensors", "golden_input.npy", "golden_output.npy"])
+def test_a_changed_or_missing_file_is_refused(folder, name):
+    content = bytearray((folder / name).read_bytes())
+    content[-1] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(ExportError, match=f"{name} is missing or was changed"):
+        load_bundle(folder)
+    (folder / name).unlink()
+    with pytest.raises(ExportError, match=f"{name} is missing or was changed"):
+        load_bundle(folder)
+
+
+def test_a_folder_without_a_manifest_is_no_bundle(folder):
+    (folder / "bundle.json").unlink()
+    with pytest.raises(ExportError, match="is no bundle"):
+        load_bundle(folder)
+    with pytest.raises(ExportError, match="is no bundle"):
+        load_bundle(folder / "nowhere")
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
-    [("{", ""), ('"code"', '"coda"'), (CODE.replace("-", " "), "9"), ("mosegedge-bundle-1", "mosegedge-bundle-9")],
+    "content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'"text"', b"[" * 100_000, b'{"format": "mosegedge-bundle-1"}']
 )
-def test_damaged_manifest_gets_a_clear_error(tmp_path: Path, old: str, new: str) -> None:
-    path = some_bundle(tmp_path).folder / MANIFEST
-    path.write_text(path.read_text().replace(old, new))
-    with pytest.raises((ExportError, ArchitectureError)):
-        load_bundle(tmp_path / "bundle")
-    path.unlink()
-    with pytest.raises(ExportError, match="is no bundle"):
-        load_bundle(tmp_path / "bundle")
+def test_a_manifest_that_is_none_is_refused(folder, content):
+    (folder / "bundle.json").write_bytes(content)
+    with pytest.raises(ExportError, match=r"bundle\.json cannot be read"):
+        load_bundle(folder)
 
 
-def test_device_agrees_and_its_card_is_complete(tmp_path: Path) -> None:
-    bundle = some_bundle(tmp_path)
-    report = verify_bundle(
-        bundle, load_device("local"), SceneSet("val", 3), pictures=2, agreement=0.999, progress=Silent()
-    )
-    report.require_passed(bundle.folder)
-    assert report.golden_difference <= 1e-4
-    assert json.loads((bundle.folder / REPORT).read_text())["passed"]
-    card = (bundle.folder / CARD).read_text()
-    assert card.count("\n") == 1
-    for part in (
-        CODE,
-        "median",
-        "p95",
-        "images/s",
-        "n ",
-        "1x3x64x96",
-        "batch 1",
-        "fp32",
-        "thread",
-        "clocks",
-        "host IO",
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("format", "mosegedge-bundle-2"),
+        ("format", ["mosegedge-bundle-1"]),
+        ("code", "0 00 001100 001100 00111100 001109"),
+        ("code", "../../etc"),
+        ("code", 5),
+        ("space", {}),
+        ("space", {"name": "nano"}),
+        ("classes", ["road"]),
+        ("classes", "road"),
+        ("mean", [0.1]),
+        ("std", [0.1, 0.1, float("nan")]),
+        ("predicted", {"profile": "p", "statistic": "median", "latency_ms": float("nan"), "sd_ms": 0.1}),
+        ("predicted", {"profile": "p", "statistic": "median", "latency_ms": 0.0, "sd_ms": 0.1}),
+        ("predicted", {"profile": "p", "statistic": "best", "latency_ms": 1.0, "sd_ms": 0.1}),
+        ("difference_to_torch", float("inf")),
+        ("files_sha256", {}),
+        ("files_sha256", {"../../etc/passwd": "0" * 64}),
+        ("surprise", 1),
+    ],
+)
+def test_a_hostile_manifest_is_refused(folder, field, value):
+    products.edit(folder, lambda manifest: manifest.update({field: value}))
+    with pytest.raises(ExportError, match=r"bundle\.json"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("crop", [0, 0]),
+        ("crop", ["a", "b"]),
+        ("crop", 5),
+        ("stage_widths", [-1, 2, 3, 4]),
+        ("stage_widths", [[1], 2, 3, 4]),
+        ("scale_factors", ["1/0", "1/2", "5/8", "3/4", "1"]),
+        ("channel_multiple", 0),
+        ("name", "<script>"),
+        ("decoder", []),
+        ("decoder", {"up": 1}),
+        ("classes", 1e400),
+    ],
+)
+def test_a_hostile_space_is_refused(folder, field, value):
+    products.edit(folder, lambda manifest: manifest["space"].update({field: value}))
+    with pytest.raises(ExportError, match=r"bundle\.json"):
+        load_bundle(folder)
+
+
+def npy(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=True)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("name", ["golden_input.npy", "golden_output.npy"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"noise", npy(np.zeros((1, 3, 8, 8), np.float32)), npy(np.zeros(3)), npy(np.array([{}], object))],
+    ids=["empty", "noise", "shape", "type", "pickle"],
+)
+def test_golden_arrays_that_do_not_suit_are_refused(folder, name, content):
+    (folder / name).write_bytes(content)
+    products.seal(folder)
+    with pytest.raises(ExportError, match=name):
+        load_bundle(folder).golden()
+
+
+def test_weights_of_another_kind_are_refused(folder):
+    path = folder / "weights.safetensors"
+    weights = load(path.read_bytes())
+    first = next(name for name, tensor in weights.items() if tensor.dtype == torch.float32)
+    for spoiled in (
+        b"noise",
+        save({name: tensor for name, tensor in weights.items() if name != first}),
+        save({**weights, first: weights[first][:-1].clone()}),
+        save({**weights, first: weights[first].double()}),
     ):
-        assert part in card
+        path.write_bytes(spoiled)
+        products.seal(folder)
+        with pytest.raises(ExportError, match=r"weights\.safetensors"):
+            load_bundle(folder).subnet()
 
 
-def test_network_that_is_not_the_one_of_pytorch_fails(tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    bundle, other = some_bundle(tmp_path), some_bundle(tmp_path / "other", seed=1)
-    (bundle.folder / NETWORK).write_bytes(other.onnx())
-    digests = bundle.manifest.files_sha256 | {NETWORK: sha256_of_file(bundle.folder / NETWORK)}
-    manifest = bundle.manifest.model_copy(update={"files_sha256": digests})
-    (bundle.folder / MANIFEST).write_text(json.dumps(manifest.model_dump()))
-    report = verify_bundle(
-        replace(load_bundle(bundle.folder)),
-        load_device("local"),
-        SceneSet("val", 3),
-        pictures=1,
-        agreement=0.99,
-        progress=Silent(),
-    )
-    with pytest.raises(VerificationError, match="differs from PyTorch") as caught:
-        report.require_passed(bundle.folder)
-    assert caught.value.exit_code == 10
+def test_onnx_that_computes_something_else_is_refused(folder):
+    given, expected = load_bundle(folder).golden()
+    model = (folder / "network.onnx").read_bytes()
+    with pytest.raises(ExportError, match="differs from PyTorch"):
+        check_against_torch(model, given, expected * 1.01)
+    with pytest.raises(ExportError, match="differs from PyTorch"):
+        check_against_torch(model, given, np.full_like(expected, np.nan))
 
 
-def test_network_is_named_by_code_or_by_run_and_number(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    run.mkdir()
-    assert network_and_profile(CODE)[0].slug == CODE
-    with pytest.raises(ArchitectureError):
-        network_and_profile("nonsense")
-    with pytest.raises(UsageError, match="no finished search"):
-        network_and_profile(f"{run}:1")
-    (run / "front.json").write_text(json.dumps({"chosen": [{"code": CODE}]}))
-    (run / "run.json").write_text(json.dumps({"profile": {"reference": "local/nano"}}))
-    assert network_and_profile(f"{run}:1")[1] == "local/nano"
-    with pytest.raises(UsageError, match="networks 1 to 1"):
-        network_and_profile(f"{run}:2")
+def test_the_difference_is_relative_to_the_largest_value():
+    expected = np.array([0.0, -200.0, 1.0], np.float32)
+    assert relative_difference(expected + np.array([0, 0, 1], np.float32), expected) == pytest.approx(0.005)
+    assert relative_difference(expected, expected) == 0.0
+    assert np.isfinite(relative_difference(np.zeros(2, np.float32), np.zeros(2, np.float32)))
