@@ -69,6 +69,11 @@ def gains(run: Run) -> list[float]:
     return found
 
 
+def faster_than_front(run: Run) -> int:
+    """Number of such baselines that are faster than every network of the front, so that nothing stands against them."""
+    return sum(baseline.latency_ms < run.front[0].latency_ms for baseline in front_of(run.baselines))
+
+
 def _figure(run: Run) -> Markup:
     done, uniform = evaluated(run.candidates), evaluated(run.baselines)
     shown = [*done, *uniform]
@@ -104,7 +109,7 @@ def _reading(run: Run) -> str:
         f"The front of {len(run.front)} networks goes from mIoU {_miou(fastest):.3f} at {fastest.latency_ms:.2f} ms "
         f"to {_miou(best):.3f} at {best.latency_ms:.2f} ms"
     )
-    found = gains(run)
+    found, faster = gains(run), faster_than_front(run)
     if not found:
         return text + "; no baseline can be compared with it."
     ahead = sum(gain > 0 for gain in found)
@@ -112,6 +117,7 @@ def _reading(run: Run) -> str:
     return text + (
         f"; at equal latency or less it is ahead of the best uniform-width networks in {ahead} of {len(found)} cases, "
         f"with a mean difference of {signed(mean)} mIoU."
+        + (f" {faster} of uniform width {'are' if faster > 1 else 'is'} faster than all of it." if faster else "")
     )
 
 

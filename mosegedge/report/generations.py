@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mosegedge.report.chart import PANEL, Legend, Shape, chart, figure, frame, mark, path
 from mosegedge.report.front import volumes
@@ -92,13 +92,23 @@ def _reading(generations: Sequence[Generation]) -> str:
         return f"The initial population alone has a hypervolume of {first.hypervolume:.4g}."
     gain = last.hypervolume / first.hypervolume - 1 if first.hypervolume > 0 else 0.0
     text = f"{len(generations) - 1} generations changed the hypervolume by {gain:+.1%}"
-    held_out = [tau for _, tau in _held_out(generations, "predictor")]
-    boosted = [tau for _, tau in _held_out(generations, "lightgbm")]
-    if not held_out:
+    judged = [record.held_out_tau for record in generations if record.held_out_tau.predictor is not None]
+    if not judged:
         return text + "; no part of the archive was held out to judge the predictor."
-    beside_it = f", LightGBM's {sum(boosted) / len(boosted):.2f}" if boosted else ""
-    mean = sum(held_out) / len(held_out)
-    return text + f"; on held-out networks RankNet's tau is {mean:.2f} on average{beside_it}."
+    # Means of the same generations only: a predictor may be judged in fewer of them.
+    both = [tau for tau in judged if tau.lightgbm is not None] or judged
+    taus = [f"RankNet's tau is {_mean(tau.predictor for tau in both)}"]
+    if any(tau.lightgbm is not None for tau in both):
+        taus.append(f"LightGBM's {_mean(tau.lightgbm for tau in both)}")
+    if all(tau.log_flops is not None for tau in both):
+        taus.append(f"that of FLOPs {_mean(tau.log_flops for tau in both)}")
+    over = f"in {len(both)} generation{'s' if len(both) > 1 else ''}"
+    return text + f"; on held-out networks {', '.join(taus)} on average {over}."
+
+
+def _mean(taus: Iterable[float | None]) -> str:
+    known = [tau for tau in taus if tau is not None]
+    return f"{sum(known) / len(known):.2f}".replace("-", "\u2212")
 
 
 def _table(generations: Sequence[Generation]) -> Markup:

@@ -50,7 +50,7 @@ def _facts(run: Run, device: str, facts: LatencyFacts | Missing, created: str) -
         machine = f"{device} ({facts.hardware})"
         error = f"tau {facts.kendall_tau:.3f}, MAPE {facts.mape:.1%} (FLOPs: tau {facts.flops_kendall_tau:.3f})"
     else:
-        machine, error = device, "not known here: the profile could not be opened"
+        machine, error = device, "not known here, see below"
     limit = f"at most {settings.max_latency_ms:g} ms" if settings.max_latency_ms is not None else "no limit"
     return [
         ("space", manifest.space.name),

@@ -243,3 +243,30 @@ def test_hostile_text_stays_text(complete, tmp_path):
     assert checker.ids == SECTIONS
     assert not [name for name, _ in checker.attributes if name.startswith("on")]
     assert HOSTILE in "".join(checker.text)
+
+
+def change_lines(path: Path, change) -> None:
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(change(place, line)) + "\n" for place, line in enumerate(lines)))
+
+
+def test_baselines_that_nothing_stands_against_are_counted(bare):
+    change_lines(bare / "baselines.jsonl", lambda place, line: {**line, "latency_ms": 0.01} if place == 0 else line)
+    words = words_of(build_report(bare, created=TODAY, pictures=0).path)
+    assert "1 of uniform width is faster than all of it." in words
+
+
+def test_predictors_are_compared_over_the_same_generations(bare):
+    taus = [{}, {"predictor": -0.8}, {"predictor": 0.7, "lightgbm": 0.5, "log_flops": 0.25}]
+    change_lines(bare / "generations.jsonl", lambda place, line: {**line, "held_out_tau": taus[place]})
+    words = words_of(build_report(bare, created=TODAY, pictures=0).path)
+    assert "RankNet's tau is 0.70, LightGBM's 0.50, that of FLOPs 0.25 on average in 1 generation." in words
+
+
+def test_without_held_out_networks_there_is_no_rank_correlation(bare):
+    change_lines(
+        bare / "generations.jsonl", lambda place, line: {**line, "held_out_tau": {}, "new_tau": {"predictor": None}}
+    )
+    report = build_report(bare, created=TODAY, pictures=0)
+    assert "no part of the archive was held out" in words_of(report.path)
+    assert "Kendall's tau</text>" not in report.path.read_text()
