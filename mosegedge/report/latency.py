@@ -138,14 +138,15 @@ def _verified(bundles: Sequence[VerifiedBundle], statistic: str) -> list[Markup]
     if not bundles:
         return [paragraph("No exported network was verified in this run folder yet.")]
     rows = []
+    # A folder that is named by its code says it already.
+    named = all(bundle.name == bundle.architecture.slug for bundle in bundles)
     for bundle in bundles:
         found = bundle.verification
         predicted = found.predicted_ms
         comparable = measured_ms(bundle, statistic)
         rows.append(
             (
-                bundle.name,
-                str(bundle.architecture),
+                *((bundle.name,) if named else (bundle.name, str(bundle.architecture))),
                 found.device,
                 f"{predicted[0]:.2f} \u00b1 {predicted[1]:.2f}" if predicted else "none",
                 number(comparable),
@@ -158,8 +159,8 @@ def _verified(bundles: Sequence[VerifiedBundle], statistic: str) -> list[Markup]
         )
     comparable_column = f"measured ms ({'median' if statistic == 'median' else 'low end'})"
     columns = (
-        "bundle", "code", "device", "predicted ms", comparable_column, "error", "median ms", "p95 ms",
-        "masks as PyTorch", "verification",
+        "bundle", *(() if named else ("code",)), "device", "predicted ms", comparable_column, "error",
+        "median ms", "p95 ms", "masks as PyTorch", "verification",
     )  # fmt: skip
     cards = join(tag("p", {"class": "card"}, bundle.verification.fps_card) for bundle in bundles)
     return [table("Exported networks on their device", columns, rows), cards]

@@ -20,8 +20,13 @@ from mosegedge.files import sha256_of_file
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory):
-    return products.make_bundle(tmp_path_factory.mktemp("export") / "bundle").folder
+def exported(tmp_path_factory):
+    return products.make_bundle(tmp_path_factory.mktemp("export") / "bundle")
+
+
+@pytest.fixture(scope="module")
+def original(exported):
+    return exported.folder
 
 
 @pytest.fixture
@@ -29,8 +34,9 @@ def folder(original, tmp_path):
     return shutil.copytree(original, tmp_path / "bundle")
 
 
-def test_a_bundle_is_read_as_it_was_written(original):
-    bundle = load_bundle(original)
+def test_a_bundle_is_read_as_it_was_written(exported):
+    original, bundle = exported.folder, load_bundle(exported.folder)
+    assert bundle.manifest.model_dump_json() == exported.manifest.model_dump_json()
     assert bundle.architecture == products.SPACE.smallest
     assert bundle.space.digest == products.SPACE.digest
     assert bundle.input_size == products.SPACE.input_size(products.SPACE.smallest)

@@ -270,3 +270,15 @@ def test_without_held_out_networks_there_is_no_rank_correlation(bare):
     report = build_report(bare, created=TODAY, pictures=0)
     assert "no part of the archive was held out" in words_of(report.path)
     assert "Kendall's tau</text>" not in report.path.read_text()
+
+
+def test_a_bundle_named_by_its_code_says_it_once(bare):
+    folder = standins.make_bundle(bare)
+    code = json.loads((folder / "bundle.json").read_text())["code"]
+    for name, columns in ((code.replace(" ", "-"), 9), ("first", 10)):
+        folder = folder.rename(folder.with_name(name))
+        text = build_report(bare, created=TODAY, pictures=0).path.read_text()
+        table = text[text.index("Exported networks on their device") :]
+        assert (
+            table[: table.index("</table>")].count("<th ") == table[: table.index("</table>")].count("<td>") == columns
+        )
