@@ -83,7 +83,14 @@ def assert_equal(profile, expected) -> None:
 
 def start_host(*more: str) -> subprocess.Popen[str]:
     command = [sys.executable, fakeboard.__file__, *COMMAND, *more]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell's background jobs ignore SIGINT and hand that on to their children: start from the default.
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def wait_for_lines(count: int, host: subprocess.Popen[str]) -> None:
