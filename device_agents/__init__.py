@@ -11,7 +11,10 @@ and the runtime of the chosen backend.
     telemetry.py              clocks, temperature, load: what the device was doing meanwhile
     priority.py               the scheduler's favour while a burst is timed
     lock.py, cache.py         one run at a time; model files by digest
-    <name>_backend.py         one module a runtime, five functions each: describe, build, load, run, close
+    artefacts.py              compiled models, never compiled twice
+    options.py                threads, precision and settings of a conversation
+    backends/                 one module or package a runtime; the contract is in its docstring
+    sensors/                  clocks, temperature, power by the vendors' own interfaces
 
 Syntax floor: Python 3.6, so that an old interpreter can at least say that it is too old. Working floor: 3.7.
 """

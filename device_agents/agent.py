@@ -1,4 +1,4 @@
-"""The methods of the protocol: hello, describe, lock, missing, load, unload, time, run."""
+"""The methods of the protocol: hello, describe, checks, lock, missing, load, unload, time, layers, run."""
 
 import functools
 import importlib
@@ -6,8 +6,10 @@ import os
 from typing import Any, Dict, List
 
 from device_agents import VERSION, priority, protocol, telemetry, timing
+from device_agents.artefacts import Built, sha256_of
 from device_agents.cache import Cache
 from device_agents.lock import DeviceLock
+from device_agents.options import Options
 from device_agents.protocol import (
     BACKEND_FAILED,
     BAD_MODEL,
@@ -25,20 +27,23 @@ _MOST_THREADS = 1024
 def serve(wire: Wire, backend_name: str, cache_root: str, lock_path: str) -> int:
     """Serves one host over a wire until it hangs up; returns the exit status."""
     cache = Cache(cache_root)
+    agent = Agent(wire, backend_name, cache, DeviceLock(lock_path))
+    methods = {
+        "hello": agent.hello,
+        "describe": agent.describe,
+        "checks": agent.checks,
+        "lock": agent.lock,
+        "missing": agent.missing,
+        "load": agent.load,
+        "unload": agent.unload,
+        "time": agent.time,
+        "layers": agent.layers,
+        "run": agent.run,
+    }
     try:
-        agent = Agent(wire, backend_name, cache, DeviceLock(lock_path))
-        methods = {
-            "hello": agent.hello,
-            "describe": agent.describe,
-            "lock": agent.lock,
-            "missing": agent.missing,
-            "load": agent.load,
-            "unload": agent.unload,
-            "time": agent.time,
-            "run": agent.run,
-        }
         protocol.serve(wire, methods)
     finally:
+        agent.end()
         cache.close()
     return 0
 
@@ -53,6 +58,7 @@ class Agent:
         self._cache = cache
         self._lock = device_lock
         self._client = "unknown"
+        self._options = Options(1, "fp32", {})
         self._models: Dict[str, Any] = {}
 
     def hello(self, values: Dict[str, Any]) -> Dict[str, Any]:
@@ -60,6 +66,8 @@ class Agent:
         params = Params("hello", values)
         spoken = params.integer("protocol", 0, 10**6)
         self._client = params.text("client")
+        threads = params.integer("threads", 1, _MOST_THREADS)
+        self._options = Options(threads, params.text("precision"), params.texts_by_name("settings"))
         params.end()
         if spoken != PROTOCOL_VERSION:
             text = "The agent speaks protocol %d, the host speaks %d." % (PROTOCOL_VERSION, spoken)
@@ -80,9 +88,15 @@ class Agent:
             "backend": self._backend_name,
             "hardware": telemetry.hardware(),
             "system": telemetry.system(),
-            "conditions": dict(telemetry.conditions(), scheduling=priority.favour()),
-            "vendor": self._vendor().describe(),
+            "vendor": self._vendor().describe(self._options),
+            "conditions": dict(self._conditions(), scheduling=priority.favour()),
         }
+
+    def checks(self, values: Dict[str, Any]) -> List[Dict[str, Any]]:
+        """What the backend's own doctor finds; empty where it has none."""
+        Params("checks", values).end()
+        vendor = self._vendor()
+        return list(vendor.checks(self._options)) if hasattr(vendor, "checks") else []
 
     def lock(self, values: Dict[str, Any]) -> Dict[str, Any]:
         """Takes the device for this conversation."""
@@ -95,23 +109,38 @@ class Agent:
         """Which models the host has to send."""
         params = Params("missing", values)
         digests = params.texts("models")
+        model_format = params.text("format")
         params.end()
-        return self._cache.missing(digests)
+        return self._cache.missing(digests, model_format)
 
     def load(self, values: Dict[str, Any]) -> Dict[str, Any]:
-        """Builds a model where the runtime needs that, and loads it; the reply tells its inputs and outputs."""
+        """Builds a model unless it is built already, and loads it; the reply tells its inputs and outputs."""
         params = Params("load", values)
         digest = params.text("model")
-        options = {"threads": params.integer("threads", 1, _MOST_THREADS)}
+        model_format = params.text("format")
         params.end()
-        path = self._cache.model(digest)
+        path = self._cache.model(digest, model_format)
         vendor = self._vendor()
         if digest in self._models:
             vendor.close(self._models.pop(digest))
-        model = vendor.load(vendor.build(path, options, self._cache.built), options)
+        built = self._built(path, model_format)
+        model = vendor.load(built.path, self._options)
         self._models[digest] = model
-        resident = telemetry.resident_mib()
-        return {"model": digest, "inputs": model.inputs, "outputs": model.outputs, "resident_mib": resident}
+        return {
+            "model": digest,
+            "inputs": model.inputs,
+            "outputs": model.outputs,
+            "resident_mib": telemetry.resident_mib(),
+            "artefact": {
+                "path": built.path,
+                "format": vendor.FORMAT,
+                "sha256": sha256_of(built.path),
+                "bytes": os.path.getsize(built.path),
+                "build_s": built.seconds,
+                "cached": built.cached,
+                "notes": built.notes,
+            },
+        }
 
     def unload(self, values: Dict[str, Any]) -> int:
         """Frees models; returns how many stay loaded."""
@@ -134,14 +163,26 @@ class Agent:
         params.end()
         self._lock.acquire(self._client, 0)
         vendor = self._vendor()
-        before = telemetry.conditions()
+        before = self._conditions()
         for index, digest in enumerate(order):
             execute = functools.partial(vendor.run, self._loaded(digest), None)
             with priority.preferred():
                 timed = timing.burst(execute, min_samples, max_samples, min_ns, max_warmup)
             timed.update({"index": index, "model": digest})
             self._wire.notify("timed", timed)
-        return {"timed": len(order), "before": before, "after": telemetry.conditions()}
+        return {"timed": len(order), "before": before, "after": self._conditions()}
+
+    def layers(self, values: Dict[str, Any]) -> List[Dict[str, Any]]:
+        """Time of every layer inside a network, where the runtime can tell; slower than an undisturbed run."""
+        params = Params("layers", values)
+        digest = params.text("model")
+        runs = params.integer("runs", 1, 10**4)
+        params.end()
+        self._lock.acquire(self._client, 0)
+        vendor = self._vendor()
+        if not hasattr(vendor, "layers"):
+            raise RpcError(BACKEND_FAILED, "%s does not tell the time of single layers." % self._backend_name)
+        return list(vendor.layers(self._loaded(digest), runs))
 
     def run(self, values: Dict[str, Any]) -> List[Dict[str, Any]]:
         """Runs a model on tensors that the host sent; the outputs wait as files, named by their digest."""
@@ -154,6 +195,31 @@ class Agent:
             output["sha256"] = self._cache.write_tensor(output.pop("content"))
         return list(outputs)
 
+    def end(self) -> None:
+        """Frees what the backend holds; the conversation is over."""
+        if self._backend is not None and hasattr(self._backend, "stop"):
+            for model in self._models.values():
+                self._backend.close(model)
+            self._models.clear()
+            self._backend.stop()
+
+    def _built(self, path: str, model_format: str) -> Built:
+        vendor = self._vendor()
+        if model_format == "onnx":
+            built: Built = vendor.build(path, self._options, self._cache.built)
+            return built
+        if model_format != vendor.FORMAT:
+            text = "%s loads onnx and %s, not %s." % (self._backend_name, vendor.FORMAT, model_format)
+            raise RpcError(BAD_MODEL, text)
+        return Built(path)
+
+    def _conditions(self) -> Dict[str, Any]:
+        found = telemetry.conditions()
+        vendor = self._vendor()
+        if hasattr(vendor, "conditions"):
+            found.update(vendor.conditions())
+        return found
+
     def _loaded(self, digest: str) -> Any:
         if digest not in self._models:
             raise RpcError(BAD_MODEL, "The model %s is not loaded." % digest[:80])
@@ -165,8 +231,14 @@ class Agent:
             name = self._backend_name
             if not name.replace("_", "").isalnum():
                 raise RpcError(INVALID_PARAMS, "%r is no name of a backend." % name)
+            place = "device_agents.backends.%s" % name
             try:
-                self._backend = importlib.import_module("device_agents.%s_backend" % name)
-            except ModuleNotFoundError as error:
-                raise RpcError(BACKEND_FAILED, "This agent has no backend %s: %s." % (name, error))
+                backend: Any = importlib.import_module(place)
+            except ImportError as error:
+                if error.name == place:
+                    raise RpcError(BACKEND_FAILED, "This agent has no backend %s." % name)
+                raise RpcError(BACKEND_FAILED, "The backend %s needs %s: %s." % (name, error.name, error))
+            if hasattr(backend, "start"):
+                backend.start(self._options)
+            self._backend = backend
         return self._backend

@@ -7,17 +7,18 @@ import shutil
 import tempfile
 from typing import List
 
+from device_agents.artefacts import sha256_of
 from device_agents.protocol import BAD_MODEL, RpcError
 
 _LARGEST_CACHE_BYTES = 4 * 1024**3
-_BLOCK_BYTES = 1024 * 1024
 
 
 class Cache:
     """The cache folder of one user on one device.
 
     Attributes:
-        models: Folder with one file a model, `<sha256>.onnx`.
+        models: Folder with one file a model: `<sha256>.onnx`, or `<sha256>.om` and the like where it was built elsewhere.
+        built: Folder of what was compiled here.
         tensors: Folder for inputs and outputs of `run`, one file a tensor, `<sha256>.bin`; gone when the agent ends.
     """
 
@@ -32,16 +33,16 @@ class Cache:
         self.tensors = tempfile.mkdtemp(prefix="mosegedge-tensors-")
         self._prune()
 
-    def missing(self, digests: List[str]) -> List[str]:
+    def missing(self, digests: List[str], model_format: str) -> List[str]:
         """Those of the models that are not here."""
-        return [digest for digest in digests if not os.path.isfile(self._model(digest))]
+        return [digest for digest in digests if not os.path.isfile(self._model(digest, model_format))]
 
-    def model(self, digest: str) -> str:
+    def model(self, digest: str, model_format: str) -> str:
         """Path of a model whose content was compared with its name."""
-        path = self._model(digest)
+        path = self._model(digest, model_format)
         if not os.path.isfile(path):
             raise RpcError(BAD_MODEL, "The model %s was not sent to this device." % digest)
-        found = _sha256(path)
+        found = sha256_of(path)
         if found != digest:
             os.remove(path)
             raise RpcError(BAD_MODEL, "The model %s arrived damaged: its content is %s." % (digest, found))
@@ -71,19 +72,23 @@ class Cache:
         """Removes the tensors of this run."""
         shutil.rmtree(self.tensors, ignore_errors=True)
 
-    def _model(self, digest: str) -> str:
-        return os.path.join(self.models, _checked(digest) + ".onnx")
+    def _model(self, digest: str, model_format: str) -> str:
+        if not model_format.isalnum():
+            raise RpcError(BAD_MODEL, "%r is no format of a model." % model_format[:80])
+        return os.path.join(self.models, "%s.%s" % (_checked(digest), model_format))
 
     def _prune(self) -> None:
-        """Removes the models that were unused longest when the folder has grown too large."""
+        """Removes the models that were unused longest when both folders have grown too large."""
         found = []
-        for name in os.listdir(self.models):
-            path = os.path.join(self.models, name)
-            try:
-                status = os.stat(path)
-            except OSError:  # Another agent removed it.
-                continue
-            found.append((status.st_mtime, status.st_size, path))
+        for folder in (self.models, self.built):
+            for name in os.listdir(folder):
+                path = os.path.join(folder, name)
+                try:
+                    status = os.stat(path)
+                except OSError:  # Another agent removed it.
+                    continue
+                if os.path.isfile(path):
+                    found.append((status.st_mtime, status.st_size, path))
         total = sum(size for _, size, _ in found)
         for _, size, path in sorted(found):
             if total <= _LARGEST_CACHE_BYTES:
@@ -98,11 +103,3 @@ def _checked(digest: str) -> str:
     if len(digest) != 64 or any(character not in "0123456789abcdef" for character in digest):
         raise RpcError(BAD_MODEL, "%r is no SHA-256." % digest[:80])
     return digest
-
-
-def _sha256(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        for block in iter(lambda: stream.read(_BLOCK_BYTES), b""):
-            digest.update(block)
-    return digest.hexdigest()

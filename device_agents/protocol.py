@@ -2,8 +2,8 @@
 
 A conversation (`>` host, `<` agent):
 
-    > {"jsonrpc": "2.0", "id": 1, "method": "hello", "params": {"protocol": 1, "client": "mosegedge 0.1.0"}}
-    < {"jsonrpc": "2.0", "id": 1, "result": {"protocol": 1, "agent": "0.1.0", ...}}
+    > {"jsonrpc": "2.0", "id": 1, "method": "hello", "params": {"protocol": 2, ...}}
+    < {"jsonrpc": "2.0", "id": 1, "result": {"protocol": 2, "agent": "0.1.0", ...}}
     > {"jsonrpc": "2.0", "id": 2, "method": "time", "params": {"models": ["5f0c...", "91aa..."], ...}}
     < {"jsonrpc": "2.0", "method": "timed", "params": {"index": 0, "samples_ns": [812345, ...], ...}}
     < {"jsonrpc": "2.0", "method": "timed", "params": {"index": 1, "samples_ns": [99120, ...], ...}}
@@ -20,7 +20,7 @@ import sys
 import traceback
 from typing import Any, BinaryIO, Callable, Dict, List, Optional
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
@@ -194,6 +194,13 @@ class Params:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self._wrong(name, "a list of strings", value)
         return list(value)
+
+    def texts_by_name(self, name: str) -> Dict[str, str]:
+        """Takes an object whose values are strings."""
+        value = self._take(name)
+        if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+            raise self._wrong(name, "an object of strings", value)
+        return dict(value)
 
     def objects(self, name: str) -> List[Dict[str, Any]]:
         """Takes a list of objects."""

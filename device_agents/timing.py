@@ -7,7 +7,7 @@ decides the order and calls `burst` for each.
 
 import gc
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 try:
     import resource
@@ -28,34 +28,37 @@ def burst(
     collector is off meanwhile.
 
     Args:
-        execute: Runs the model once and returns when its output is there.
+        execute: Runs the model once and returns when its output is there; what it returns is how long the device's own
+            clock says that it took, in nanoseconds, or None where the device has no clock of its own.
         min_samples: Timed runs at least.
         max_samples: Timed runs at most.
         min_ns: Timed nanoseconds wanted.
         max_warmup: Warm-up runs at most.
 
     Returns:
-        Raw nanoseconds of every run in order, and for each timed run how often the kernel took the processor away.
+        Raw nanoseconds of every run in order by the host's clock (`samples_ns`) and by the device's (`device_ns`, empty
+        where there is none), and for each timed run how often the kernel took the processor away.
     """
     collecting = gc.isenabled()
     gc.disable()
     try:
         warmup_ns = _warm_up(execute, max_warmup)
         samples_ns: List[int] = []
+        device_ns: List[int] = []
         preempted: List[int] = []
         total_ns = 0
         while len(samples_ns) < max_samples and (len(samples_ns) < min_samples or total_ns < min_ns):
             switches = _preemptions()
-            started = time.perf_counter_ns()
-            execute()
-            elapsed = time.perf_counter_ns() - started
+            elapsed, on_device = _timed(execute)
             preempted.append(_preemptions() - switches)
             samples_ns.append(elapsed)
-            total_ns += elapsed
+            if on_device is not None:
+                device_ns.append(on_device)
+            total_ns += elapsed if on_device is None else on_device
     finally:
         if collecting:
             gc.enable()
-    return {"warmup_ns": warmup_ns, "samples_ns": samples_ns, "preempted": preempted}
+    return {"warmup_ns": warmup_ns, "samples_ns": samples_ns, "device_ns": device_ns, "preempted": preempted}
 
 
 def _warm_up(execute: Callable[[], Any], max_warmup: int) -> List[int]:
@@ -63,13 +66,19 @@ def _warm_up(execute: Callable[[], Any], max_warmup: int) -> List[int]:
     fastest: Optional[int] = None
     steady = 0
     while len(runs_ns) < max_warmup and steady < _STEADY_RUNS:
-        started = time.perf_counter_ns()
-        execute()
-        elapsed = time.perf_counter_ns() - started
+        by_host, on_device = _timed(execute)
+        elapsed = by_host if on_device is None else on_device
         runs_ns.append(elapsed)
         steady = 0 if fastest is None or elapsed < fastest * _STEADY_MARGIN else steady + 1
         fastest = elapsed if fastest is None else min(fastest, elapsed)
     return runs_ns
+
+
+def _timed(execute: Callable[[], Any]) -> Tuple[int, Optional[int]]:
+    """One run: nanoseconds by the host's clock, and by the device's where it has one."""
+    started = time.perf_counter_ns()
+    on_device = execute()
+    return time.perf_counter_ns() - started, on_device
 
 
 def _preemptions() -> int:

@@ -23,11 +23,11 @@ from mosegedge.files import sha256_of_bytes
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from mosegedge.devices.replies import Burst, DeviceDescription, LoadedModel
+    from mosegedge.devices.replies import Artefact, Burst, Check, DeviceDescription, LayerTime, LoadedModel
 
     _Reply = TypeVar("_Reply", bound=BaseModel)
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 _START_S = 60.0
 _ANSWER_S = 60.0
 _LOAD_S = 900.0
@@ -80,13 +80,21 @@ class AgentClient:
 
         self.device = device
         self._connection = connection
-        package = agent_zipapp(get_backend(device.backend))
+        backend = get_backend(device.backend)
+        settings = backend.checked_settings(device.settings, device.source)
+        package = agent_zipapp(backend)
         path = f"{connection.cache}/agents/{sha256_of_bytes(package)}.pyz"
         connection.put(package, path)
         arguments = [path, "--backend", device.backend, "--cache", connection.cache]
         self._channel = Channel(connection.run(arguments), device.name)
         try:
-            params = {"protocol": PROTOCOL_VERSION, "client": client}
+            params = {
+                "protocol": PROTOCOL_VERSION,
+                "client": client,
+                "threads": device.threads,
+                "precision": device.precision,
+                "settings": settings,
+            }
             self._hello = self._checked(Hello, self._channel.call("hello", params, timeout_s=_START_S))
         except BaseException:
             self._channel.close()
@@ -124,27 +132,44 @@ class AgentClient:
         """
         self._call("lock", {"wait_s": wait_s}, _ANSWER_S + wait_s)
 
-    def missing(self, models: Sequence[str]) -> list[str]:
-        """Which of these models (SHA-256) the device does not have."""
-        return list(self._call("missing", {"models": list(models)}, _ANSWER_S))
+    def checks(self) -> list[Check]:
+        """What the backend's own doctor finds."""
+        from mosegedge.devices.replies import Check
 
-    def send(self, onnx: bytes) -> str:
-        """Puts a model into the device's cache unless it is there; returns its SHA-256."""
-        digest = sha256_of_bytes(onnx)
-        if self.missing([digest]):
-            self._connection.put(onnx, f"{self._hello.models}/{digest}.onnx")
+        return [self._checked(Check, item) for item in self._call("checks", {}, _LOAD_S)]
+
+    def missing(self, models: Sequence[str], model_format: str = "onnx") -> list[str]:
+        """Which of these models (SHA-256) the device does not have."""
+        return list(self._call("missing", {"models": list(models), "format": model_format}, _ANSWER_S))
+
+    def send(self, content: bytes, model_format: str = "onnx") -> str:
+        """Puts a model into the device's cache unless it is there; returns its SHA-256.
+
+        Args:
+            content: An ONNX file, or one that the backend's compiler made.
+            model_format: `onnx`, or the backend's own, as `engine`.
+        """
+        digest = sha256_of_bytes(content)
+        if self.missing([digest], model_format):
+            self._connection.put(content, f"{self._hello.models}/{digest}.{model_format}")
         return digest
 
-    def load(self, onnx: bytes) -> str:
+    def load(self, content: bytes, model_format: str = "onnx") -> str:
         """Sends a model, builds and loads it; returns its id for `time` and `run`."""
-        return self.load_sent(self.send(onnx)).model
+        return self.load_sent(self.send(content, model_format), model_format).model
 
-    def load_sent(self, model: str) -> LoadedModel:
-        """Builds and loads a model that is already on the device, and tells its inputs and outputs."""
+    def load_sent(self, model: str, model_format: str = "onnx") -> LoadedModel:
+        """Builds and loads a model that is already on the device, and tells its inputs, outputs and artefact."""
         from mosegedge.devices.replies import LoadedModel
 
-        params = {"model": model, "threads": self.device.threads}
-        return self._checked(LoadedModel, self._call("load", params, _LOAD_S))
+        return self._checked(LoadedModel, self._call("load", {"model": model, "format": model_format}, _LOAD_S))
+
+    def fetch(self, artefact: Artefact) -> bytes:
+        """Reads what the backend's compiler made of a model; the digest is compared."""
+        content = self._connection.get(artefact.path)
+        if sha256_of_bytes(content) != artefact.sha256:
+            raise self._wrong_reply(f"{artefact.path} arrived damaged")
+        return content
 
     def unload(self, models: Sequence[str]) -> None:
         """Frees models on the device."""
@@ -178,6 +203,12 @@ class AgentClient:
                 yield burst
             elif kind == "result" and self._checked(Timed, content).timed != count:
                 raise self._wrong_reply(f"{count} bursts came")
+
+    def layers(self, model: str, *, runs: int = 20) -> list[LayerTime]:
+        """Time of every layer inside a loaded network, where the runtime can tell."""
+        from mosegedge.devices.replies import LayerTime
+
+        return [self._checked(LayerTime, item) for item in self._call("layers", {"model": model, "runs": runs}, _RUN_S)]
 
     def run(self, model: str, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Runs a loaded model on given inputs and returns its outputs."""

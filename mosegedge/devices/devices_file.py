@@ -17,9 +17,16 @@ class DeviceTable(BaseModel):
     template: str = ""
     backend: str = ""
     connection: Literal[tuple(TRANSPORTS)] = "local"  # type: ignore[valid-type]
+    address: str = ""
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    user: str = ""
+    identity: str = ""
+    environment: str = ""
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
     precision: Literal["fp32", "fp16", "bf16", "int8"] = "fp32"
+    clock: Literal["host", "device"] = "host"
     opset: Annotated[int, Field(ge=11, le=17)] = 17
     interpreter: str = ""
     cache: str = ""
     description: str = ""
+    settings: dict[str, str] = Field(default_factory=dict)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from importlib import resources
 from pathlib import Path
@@ -31,25 +32,39 @@ class Device:
     Attributes:
         name: What the user calls it; also the name of its folder of profiles.
         backend: Runtime that the agent uses there.
-        connection: How it is reached; `local` is this machine.
+        connection: How it is reached: `local` is this machine, `ssh` another one.
+        address: Host name, address, or alias in ~/.ssh/config.
+        port: SSH port; 0 for that of ~/.ssh/config, or 22.
+        user: Login name; empty for that of ~/.ssh/config, or one's own.
+        identity: Private key file; empty for those of ~/.ssh/config and the agent.
+        environment: Script on the device that is read before the interpreter starts, as a vendor's set_env.sh.
         threads: Threads inside one operator.
         precision: Number format of weights and activations.
+        clock: Whose time counts: `host` includes the launch, `device` is what the accelerator's own clock says.
         opset: Highest ONNX opset that its runtime or compiler takes.
-        interpreter: Python on the device; empty for the one that mosegedge runs under.
+        interpreter: Python on the device; empty for the one that mosegedge runs under, or python3 over SSH.
         cache: Folder on the device for models; empty for the user's cache folder there.
         description: One line for lists.
+        settings: What only its backend knows; see `Backend.settings`.
         source: The file that defines it.
     """
 
     name: str
     backend: str
     connection: str
+    address: str = ""
+    port: int = 0
+    user: str = ""
+    identity: str = ""
+    environment: str = ""
     threads: int = 1
     precision: str = "fp32"
+    clock: str = "host"
     opset: int = 17
     interpreter: str = ""
     cache: str = ""
     description: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
     source: str = field(default=_BUILT_IN, compare=False)
 
     def __post_init__(self) -> None:

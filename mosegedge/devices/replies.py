@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -49,6 +49,18 @@ class Port(_Reply):
     shape: tuple[int, ...]
 
 
+class Artefact(_Reply):
+    """The file that the device runs: the ONNX file itself, or what its compiler made of it."""
+
+    path: str
+    format: str
+    sha256: Digest
+    bytes: int
+    build_s: float
+    cached: bool
+    notes: tuple[str, ...] = ()
+
+
 class LoadedModel(_Reply):
     """A model that can be timed and run."""
 
@@ -56,16 +68,37 @@ class LoadedModel(_Reply):
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     resident_mib: int = 0
+    artefact: Artefact
 
 
 class Burst(_Reply):
-    """Some timed runs of one model, close together; raw nanoseconds."""
+    """Some timed runs of one model, close together; raw nanoseconds by the host's clock and by the device's own."""
 
     index: int
     model: Digest
     warmup_ns: tuple[int, ...]
     samples_ns: Annotated[tuple[int, ...], Field(min_length=1)]
+    device_ns: tuple[int, ...] = ()
     preempted: tuple[int, ...]
+
+
+class LayerTime(_Reply):
+    """Time of one layer inside a network; `nodes` are the ONNX nodes that the runtime made it of."""
+
+    name: str
+    kind: str
+    ns: int
+    nodes: tuple[str, ...] = ()
+    note: str = ""
+
+
+class Check(_Reply):
+    """One finding of a backend's own doctor."""
+
+    name: str
+    status: Literal["ok", "warning", "failed"]
+    found: str
+    fix: str = ""
 
 
 class Timed(_Reply):

@@ -15,6 +15,9 @@ from mosegedge.devices.backends import Backend
 FAKE = Backend("fake", "simulated time", Path(__file__).with_name("fakebackend.py"))
 
 
+HELLO = {"protocol": 2, "client": "test", "threads": 1, "precision": "fp32", "settings": {}}
+
+
 class AgentProcess:
     """Context manager around one agent."""
 
@@ -56,4 +59,4 @@ class AgentProcess:
         return self.receive()
 
     def hello(self) -> dict[str, Any]:
-        return self.call("hello", protocol=1, client="test")["result"]
+        return self.call("hello", **HELLO)["result"]

@@ -11,7 +11,10 @@ import signal
 from pathlib import Path
 
 from device_agents import timing
+from device_agents.artefacts import Built
 from device_agents.protocol import BAD_MODEL, RpcError
+
+FORMAT = "onnx"
 
 
 class Clock:
@@ -48,14 +51,14 @@ class Model:
         self.outputs = [dict(tensor, name="y")]
 
 
-def describe():
+def describe(options):
     print("python noise")  # noqa: T201
     os.write(1, b"C noise\n")
     return {"runtime": {"fake": os.environ.get("FAKE_VERSION", "1.0")}, "precisions": ["fp32"]}
 
 
 def build(model_path, options, built_folder):
-    return model_path
+    return Built(model_path)
 
 
 def load(built_path, options):

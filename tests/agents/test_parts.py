@@ -16,7 +16,7 @@ from device_agents import lock, priority, telemetry, timing
 from device_agents.cache import Cache
 from device_agents.protocol import RpcError
 
-SOURCES = sorted(Path(device_agents.__file__).parent.glob("*.py"))
+SOURCES = sorted(Path(device_agents.__file__).parent.rglob("*.py"))
 
 
 class Clock:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from agentprocess import AgentProcess
+from agentprocess import HELLO, AgentProcess
 
 from mosegedge.files import sha256_of_bytes
 
@@ -30,7 +30,7 @@ def add_model(hello, **content) -> str:
 
 def test_hello_tells_version_and_folders(agent, tmp_path):
     hello = agent.hello()
-    assert hello["protocol"] == 1
+    assert hello["protocol"] == 2
     assert hello["backend"] == "fake"
     assert hello["pid"] == agent.process.pid
     assert hello["models"].startswith(str(tmp_path))
@@ -47,9 +47,9 @@ def test_noise_of_the_backend_goes_to_stderr(agent):
 
 
 def test_another_protocol_version_is_refused_with_both_numbers(agent):
-    error = agent.call("hello", protocol=7, client="test")["error"]
+    error = agent.call("hello", **{**HELLO, "protocol": 7})["error"]
     assert error["code"] == -32001
-    assert error["data"] == {"agent": 1, "host": 7}
+    assert error["data"] == {"agent": 2, "host": 7}
     assert agent.call("describe")["error"]["code"] == -32600
 
 
@@ -69,7 +69,7 @@ def test_another_protocol_version_is_refused_with_both_numbers(agent):
 def test_a_malformed_request_gets_an_error_and_the_conversation_goes_on(agent, line, code):
     agent.send(line)
     assert agent.receive()["error"]["code"] == code
-    assert agent.hello()["protocol"] == 1
+    assert agent.hello()["protocol"] == 2
 
 
 def test_an_unknown_method_is_answered_with_the_known_ones(agent):
@@ -86,7 +86,7 @@ def test_an_unknown_method_is_answered_with_the_known_ones(agent):
         ("lock", {"wait_s": "soon"}, "whole number"),
         ("lock", {"wait_s": True}, "whole number"),
         ("lock", {"wait_s": 0, "force": 1}, "force"),
-        ("missing", {"models": "abc"}, "list of strings"),
+        ("missing", {"models": "abc", "format": "onnx"}, "list of strings"),
         ("time", {"models": [], **BURST, "min_samples": 0}, "min_samples"),
     ],
 )
@@ -100,7 +100,7 @@ def test_wrong_parameters_are_named(agent, method, params, word):
 @pytest.mark.parametrize("digest", ["../../etc/passwd", "A" * 64, "0" * 63, ""])
 def test_a_name_that_is_no_digest_never_reaches_the_disk(agent, digest):
     agent.hello()
-    error = agent.call("load", model=digest, threads=1)["error"]
+    error = agent.call("load", model=digest, format="onnx")["error"]
     assert error["code"] == -32003
     assert "SHA-256" in error["message"]
 
@@ -110,16 +110,16 @@ def test_a_damaged_model_is_refused_and_asked_for_again(agent):
     digest = add_model(hello, us=10)
     path = Path(hello["models"], f"{digest}.onnx")
     path.write_bytes(path.read_bytes() + b" ")
-    assert agent.call("missing", models=[digest])["result"] == []
-    assert "damaged" in agent.call("load", model=digest, threads=1)["error"]["message"]
-    assert agent.call("missing", models=[digest])["result"] == [digest]
+    assert agent.call("missing", models=[digest], format="onnx")["result"] == []
+    assert "damaged" in agent.call("load", model=digest, format="onnx")["error"]["message"]
+    assert agent.call("missing", models=[digest], format="onnx")["result"] == [digest]
 
 
 def test_bursts_come_one_by_one_in_the_order_asked_for(agent):
     hello = agent.hello()
     models = [add_model(hello, us=us) for us in (100, 250)]
     for model in models:
-        assert agent.call("load", model=model, threads=1)["result"]["model"] == model
+        assert agent.call("load", model=model, format="onnx")["result"]["model"] == model
     order = [models[0], models[1], models[0]]
     first = agent.call("time", models=order, **BURST)
     second, third, end = agent.receive(), agent.receive(), agent.receive()
@@ -133,7 +133,7 @@ def test_bursts_come_one_by_one_in_the_order_asked_for(agent):
 
 def test_an_exception_of_the_backend_is_a_reply_with_its_trace(agent):
     model = add_model(agent.hello(), crash="by the vendor")
-    error = agent.call("load", model=model, threads=1)["error"]
+    error = agent.call("load", model=model, format="onnx")["error"]
     assert error["code"] == -32603
     assert "ZeroDivisionError: by the vendor" in error["message"]
     assert any("load" in line for line in error["data"]["trace"])
@@ -165,7 +165,7 @@ def test_an_agent_without_the_backend_says_so(tmp_path):
     with AgentProcess(tmp_path) as agent:
         agent.process.kill()
     package = str(tmp_path / "agent.pyz")
-    hello = {"jsonrpc": "2.0", "id": 1, "method": "hello", "params": {"protocol": 1, "client": "test"}}
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "hello", "params": HELLO}
     requests = b"".join(
         json.dumps({**hello, "id": number, "method": method, "params": params}).encode() + b"\n"
         for number, (method, params) in enumerate([("hello", hello["params"]), ("describe", {})])

@@ -172,7 +172,7 @@ def test_a_backend_of_another_package_is_found_by_its_entry_point(tmp_path, monk
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[mosegedge.backends]\nstrange = strange_plugin:BACKEND\n")
-    (tmp_path / "strange_backend.py").write_text("def describe():\n    return {'runtime': {'strange': '1'}}\n")
+    (tmp_path / "strange_backend.py").write_text("def describe(options):\n    return {'runtime': {'strange': '1'}}\n")
     (tmp_path / "strange_plugin.py").write_text(
         "from pathlib import Path\nfrom mosegedge.devices.backends import Backend\n"
         "BACKEND = Backend('strange', 'a test', Path(__file__).with_name('strange_backend.py'))\n"

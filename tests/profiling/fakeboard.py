@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from mosegedge.profiling import collect
+from mosegedge.profiling import collector
 from mosegedge.profiling.plan import Item, Plan
 from mosegedge.space import Architecture, LayerSpec, SearchSpace
 from mosegedge.space.counting import flops_of, params_of
@@ -57,5 +57,5 @@ def environment(folder: Path) -> dict[str, str]:
 if __name__ == "__main__":
     from mosegedge.cli.main import main
 
-    collect._onnx_of = onnx_of
+    collector._onnx_of = onnx_of
     sys.exit(main())

@@ -20,7 +20,7 @@ import pytest
 
 from mosegedge.devices import load_device, open_agent
 from mosegedge.errors import AgentError, DeviceBusyError, ProfileError
-from mosegedge.profiling import ProfileSettings, collect, load_profile, make_plan, profile_device
+from mosegedge.profiling import ProfileSettings, collector, load_profile, make_plan, profile_device
 from mosegedge.progress import Silent
 from mosegedge.space import SearchSpace
 
@@ -45,8 +45,8 @@ def install_board(folder: Path, monkeypatch):
     for path in os.environ["PYTHONPATH"].split(os.pathsep):
         monkeypatch.syspath_prepend(path)
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(collect, "_onnx_of", fakeboard.onnx_of)
-    monkeypatch.setattr(collect, "_WAIT_FOR_LOCK_S", 0)
+    monkeypatch.setattr(collector, "_onnx_of", fakeboard.onnx_of)
+    monkeypatch.setattr(collector, "_WAIT_FOR_LOCK_S", 0)
     return load_device("board")
 
 
@@ -240,7 +240,7 @@ def test_a_device_that_is_in_use_is_left_alone(board):
 
 
 def test_little_memory_on_the_device_changes_nothing(board, undisturbed, monkeypatch):
-    monkeypatch.setattr(collect, "_MEMORY_SHARE", 0.0)
+    monkeypatch.setattr(collector, "_MEMORY_SHARE", 0.0)
     assert_equal(profile_device(board, SPACE, settings=SETTINGS), undisturbed)
 
 

@@ -6,6 +6,8 @@ not known what was timed.
 
 from typing import Any, Dict, List, Optional
 
+from device_agents.artefacts import Built
+from device_agents.options import Options
 from device_agents.protocol import BACKEND_FAILED, BAD_MODEL, RpcError
 
 try:
@@ -14,6 +16,7 @@ try:
 except ImportError as error:
     raise RpcError(BACKEND_FAILED, "The backend onnxruntime needs %s: pip install onnxruntime." % error.name)
 
+FORMAT = "onnx"
 _PROVIDER = "CPUExecutionProvider"
 _TYPES = {"tensor(float)": "float32", "tensor(int64)": "int64", "tensor(uint8)": "uint8"}
 
@@ -38,31 +41,36 @@ class Model:
             self.binding.bind_cpu_input(tensor["name"], array)
 
 
-def describe() -> Dict[str, Any]:
+def describe(options: Options) -> Dict[str, Any]:
     """Versions of the runtime, its providers, and the precisions that it can time."""
+    del options
     return {
         "runtime": {"onnxruntime": onnxruntime.__version__, "numpy": numpy.__version__},
         "accelerator": _PROVIDER,
         "providers": onnxruntime.get_available_providers(),
         "precisions": ["fp32"],
+        "opset": 17,
+        "clock": "host",
+        "typed_onnx": False,
+        "origin": "measured",
     }
 
 
-def build(model_path: str, options: Dict[str, int], built_folder: str) -> str:
-    """Returns the path of what `load` takes: the ONNX file itself, since this runtime compiles while it loads."""
+def build(model_path: str, options: Options, built_folder: str) -> Built:
+    """Returns what `load` takes: the ONNX file itself, since this runtime compiles while it loads."""
     del options, built_folder
-    return model_path
+    return Built(model_path)
 
 
-def load(built_path: str, options: Dict[str, int]) -> Model:
+def load(built_path: str, options: Options) -> Model:
     """Opens a session.
 
     Args:
         built_path: An ONNX file.
-        options: `threads`, the number of threads inside one operator; operators run one after the other.
+        options: The number of threads inside one operator; operators run one after the other.
     """
     settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = options["threads"]
+    settings.intra_op_num_threads = options.threads
     settings.inter_op_num_threads = 1
     settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL

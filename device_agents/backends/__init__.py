@@ -1,0 +1,32 @@
+"""One module or package a runtime. A backend is a name here and these functions:
+
+    FORMAT                              what `build` makes and `load` takes: "onnx", "engine", "om"
+    describe(options) -> dict           what the runtime is; see below
+    build(path, options, folder) -> Built   turns an ONNX file into a file of FORMAT, kept in `folder`
+    load(path, options) -> model        an object with `inputs` and `outputs`: lists of name, dtype, shape
+    run(model, inputs)                  with inputs (raw little-endian bytes each): outputs as name, dtype, shape, content;
+                                        with None: one run to be timed, on the inputs of the last call (random ones at
+                                        first), outputs stay where they are; returns what the device's own clock says in
+                                        nanoseconds, or None where it has none
+    close(model)                        frees it
+
+and, where the runtime can do it,
+
+    start(options)                      called once, before anything else: probe, start helper processes
+    stop()                              called once, at the end of the conversation
+    conditions() -> dict                clocks, temperature_c, power_w, throttled (list of reasons), energy_mj
+    layers(model, runs) -> list         time inside one run: name, kind, ns, nodes (names of ONNX nodes), note
+    checks(options) -> list             for the doctor: name, status ("ok", "warning", "failed"), found, fix
+
+`options` is an `Options`: threads, precision, settings. `describe` returns
+
+    runtime       versions by name, as {"tensorrt": "10.3.0", "cuda": "12.6"}; part of the device's fingerprint
+    accelerator   one line: what computes
+    precisions    those that can be timed here
+    opset         highest ONNX opset that is taken
+    clock         "device" where `run` returns nanoseconds of the device, else "host"
+    typed_onnx    true where the precision must be in the ONNX file already, because the builder has no switch for it
+    origin        "measured", or "simulated" for a backend that computes its times from a law
+
+Failures are `RpcError`s with a sentence; nothing falls back to another device, provider or precision in silence.
+"""

@@ -1,0 +1,157 @@
+"""One agent's share of a measurement: builds what is not on the device, times what is not on record.
+
+Every pass visits all models in a new random order, so the bursts of one model lie minutes apart and a disturbance of
+some seconds spoils one of them at most. A burst is on disk before the next one counts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from mosegedge.devices.agent_client import AgentClient
+from mosegedge.devices.replies import DeviceDescription
+from mosegedge.errors import AgentError
+from mosegedge.profiling.journal import ProfileJournal
+from mosegedge.profiling.plan import MIN_PASSES, Item, Plan
+from mosegedge.progress import Progress
+from mosegedge.space import Architecture
+
+_CHUNK = 48
+_WAIT_FOR_LOCK_S = 10  # the agent of a run that was killed needs a moment to notice
+_MOST_FAILURES = 10
+_MEMORY_SHARE = 0.4
+_UNKNOWN_MEMORY_MIB = 2048
+
+Visit = tuple[Item, int]
+
+
+class Collector:
+    """One agent's share of the work."""
+
+    def __init__(self, agent: AgentClient, plan: Plan, journal: ProfileJournal, progress: Progress) -> None:
+        self._agent = agent
+        self._plan = plan
+        self._journal = journal
+        self._progress = progress
+        self._loaded: set[str] = set()
+        self._resident_mib = self._memory_mib = 0
+        self._started_s = time.monotonic()
+
+    def run(self, command: str) -> DeviceDescription:
+        """Builds what is not on the device, then times what is not on record."""
+        self._agent.lock(wait_s=_WAIT_FOR_LOCK_S)
+        description = self._agent.describe()
+        memory_mib = description.hardware.get("memory_mib", _UNKNOWN_MEMORY_MIB)
+        self._memory_mib = int(memory_mib * _MEMORY_SHARE)
+        self._journal.begin(self._plan, description, command=command)
+        if not self._journal.ended:
+            self._build()
+            self._journal.end(reason=self._measure())
+        return description
+
+    def _build(self) -> None:
+        journal = self._journal
+        absent = set(self._agent.missing(list(journal.models.values())))
+        todo = [item for item in self._plan.items if journal.models.get(item.key, "") in absent | {""}]
+        self._progress.start("Building models", len(self._plan.items), len(self._plan.items) - len(todo))
+        for item in todo:
+            sha256 = self._agent.send(_onnx_of(item, self._plan))
+            if journal.models.get(item.key) != sha256:
+                journal.add_model(item.key, sha256)
+            self._progress.advance(note=item.key)
+
+    def _measure(self) -> str:
+        """Times pass by pass; returns why it ended."""
+        passes, budget_s = self._plan.settings.passes, self._plan.settings.budget_s
+        total = passes * self._plan.bursts_a_pass
+        self._progress.start("Measuring", total, self._journal.bursts)
+        for number in range(passes):
+            self._journal.add_conditions(self._agent.describe().conditions)
+            self._unload_networks()
+            for chunk in self._chunks(number):
+                late = budget_s is not None and time.monotonic() - self._started_s > budget_s
+                if late and number >= MIN_PASSES:
+                    return f"budget of {budget_s:.0f} s"
+                self._time(chunk)
+        return f"{passes} passes"
+
+    def _chunks(self, number: int) -> Iterator[list[Visit]]:
+        """The bursts of one pass that are not on record, in the random order of this pass, a few dozen at a time."""
+        visits = [(item, number * item.visits + visit) for item in self._plan.items for visit in range(item.visits)]
+        order = np.random.default_rng((self._plan.settings.seed, number)).permutation(len(visits))
+        todo = [visits[place] for place in order if self._is_open(visits[place])]
+        for start in range(0, len(todo), _CHUNK):
+            yield todo[start : start + _CHUNK]
+
+    def _is_open(self, visit: Visit) -> bool:
+        item, number = visit
+        return item.key not in self._journal.failed and not self._journal.has(item.key, number)
+
+    def _time(self, chunk: Sequence[Visit]) -> None:
+        self._load([item for item, _ in chunk])
+        for settings in dict.fromkeys(item.settings for item, _ in chunk):
+            batch = [visit for visit in chunk if visit[0].settings == settings and self._is_open(visit)]
+            models = [self._journal.models[item.key] for item, _ in batch]
+            for (item, number), burst in zip(batch, self._agent.time(models, settings), strict=True):
+                self._journal.add_burst(item.key, number, burst)
+                self._progress.advance(note=f"{item.key} {min(burst.samples_ns) / 1e6:.3f} ms")
+
+    def _unload_networks(self) -> None:
+        """Has networks loaded anew in each pass.
+
+        Where the runtime happens to place weights and buffers decides how they share the caches, and stays as it is
+        until the model is loaded again: on one processor the same network was 1 to 3 % faster or slower after each
+        load, now and then 10 %. What a network costs is what it costs over many loads. Single layers are too small
+        for this to matter.
+        """
+        models = [self._journal.models[item.key] for item in (*self._plan.fit, *self._plan.held_out)]
+        loaded = sorted(self._loaded & set(models))
+        self._agent.unload(loaded)
+        self._loaded -= set(loaded)
+
+    def _load(self, items: Sequence[Item]) -> None:
+        """Loads models; when the agent holds too much memory, those that are not needed now go first."""
+        wanted = {self._journal.models[item.key]: item for item in items}
+        if self._resident_mib > self._memory_mib:
+            self._agent.unload(sorted(self._loaded - set(wanted)))
+            self._loaded &= set(wanted)
+            self._resident_mib = 0
+        for model, item in wanted.items():
+            if model in self._loaded:
+                continue
+            try:
+                self._resident_mib = self._agent.load_sent(model).resident_mib
+            except AgentError as error:
+                if not self._agent.alive or len(self._journal.failed) >= _MOST_FAILURES:
+                    raise
+                self._journal.add_failure(item.key, error.what)
+                self._progress.say(f"{item.key} is left out: {error.what}")
+            else:
+                self._loaded.add(model)
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """More threads do not help a model of a few layers, and hurt where other programs want the cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _onnx_of(item: Item, plan: Plan) -> bytes:
+    # torch is needed from here on, and only here.
+    from mosegedge.networks.onnx import onnx_of_layer, onnx_of_network
+
+    with _one_torch_thread():
+        if isinstance(item.source, Architecture):
+            return onnx_of_network(plan.space, item.source, opset=plan.device.opset)
+        return onnx_of_layer(item.source, opset=plan.device.opset)
