@@ -17,7 +17,7 @@ class Cache:
     """The cache folder of one user on one device.
 
     Attributes:
-        models: Folder with one file a model: `<sha256>.onnx`, or `<sha256>.om` and the like where it was built elsewhere.
+        models: Folder with one file a model: `<sha256>.onnx`, or `<sha256>.om` where it was built elsewhere.
         built: Folder of what was compiled here.
         tensors: Folder for inputs and outputs of `run`, one file a tensor, `<sha256>.bin`; gone when the agent ends.
     """

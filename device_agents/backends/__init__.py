@@ -1,22 +1,22 @@
-"""One module or package a runtime. A backend is a name here and these functions:
+"""One module or package a runtime, each with the functions that are listed here.
 
-    FORMAT                              what `build` makes and `load` takes: "onnx", "engine", "om"
-    describe(options) -> dict           what the runtime is; see below
-    build(path, options, folder) -> Built   turns an ONNX file into a file of FORMAT, kept in `folder`
-    load(path, options) -> model        an object with `inputs` and `outputs`: lists of name, dtype, shape
-    run(model, inputs)                  with inputs (raw little-endian bytes each): outputs as name, dtype, shape, content;
-                                        with None: one run to be timed, on the inputs of the last call (random ones at
-                                        first), outputs stay where they are; returns what the device's own clock says in
-                                        nanoseconds, or None where it has none
-    close(model)                        frees it
+    FORMAT                                what `build` makes and `load` takes: "onnx", "engine", "om"
+    describe(options) -> dict             what the runtime is; see below
+    build(path, options, folder) -> Built turns an ONNX file into a file of FORMAT, kept in `folder`
+    load(path, options) -> model          an object with `inputs` and `outputs`: lists of name, dtype, shape
+    run(model, inputs)                    with inputs (raw little-endian bytes each): the outputs as name, dtype, shape,
+                                          content. With None: one run to be timed, on the inputs of the last call
+                                          (random ones at first), outputs stay where they are; returns nanoseconds by
+                                          the device's own clock, or None where it has none
+    close(model)                          frees it
 
 and, where the runtime can do it,
 
-    start(options)                      called once, before anything else: probe, start helper processes
-    stop()                              called once, at the end of the conversation
-    conditions() -> dict                clocks, temperature_c, power_w, throttled (list of reasons), energy_mj
-    layers(model, runs) -> list         time inside one run: name, kind, ns, nodes (names of ONNX nodes), note
-    checks(options) -> list             for the doctor: name, status ("ok", "warning", "failed"), found, fix
+    start(options)                        called once, before anything else: probe, start helper processes
+    stop()                                called once, at the end of the conversation
+    conditions() -> dict                  clocks, temperature_c, power_w, throttled (list of reasons), energy_mj
+    layers(model, runs) -> list           time inside one run: name, kind, ns, nodes (names of ONNX nodes), note
+    checks(options) -> list               for the doctor: name, status ("ok", "warning", "failed"), found, fix
 
 `options` is an `Options`: threads, precision, settings. `describe` returns
 
