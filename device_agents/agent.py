@@ -1,4 +1,4 @@
-"""The methods of the protocol: hello, describe, checks, lock, missing, load, unload, time, layers, run."""
+"""The methods of the protocol: hello, describe, conditions, checks, lock, missing, load, unload, time, layers, run."""
 
 import functools
 import importlib
@@ -31,6 +31,7 @@ def serve(wire: Wire, backend_name: str, cache_root: str, lock_path: str) -> int
     methods = {
         "hello": agent.hello,
         "describe": agent.describe,
+        "conditions": agent.conditions,
         "checks": agent.checks,
         "lock": agent.lock,
         "missing": agent.missing,
@@ -91,6 +92,11 @@ class Agent:
             "vendor": self._vendor().describe(self._options),
             "conditions": dict(self._conditions(), scheduling=priority.favour()),
         }
+
+    def conditions(self, values: Dict[str, Any]) -> Dict[str, Any]:
+        """What this device is doing right now."""
+        Params("conditions", values).end()
+        return self._conditions()
 
     def checks(self, values: Dict[str, Any]) -> List[Dict[str, Any]]:
         """What the backend's own doctor finds; empty where it has none."""

@@ -124,6 +124,10 @@ class AgentClient:
 
         return self._checked(DeviceDescription, self._call("describe", {}, _LOAD_S))
 
+    def conditions(self) -> dict[str, Any]:
+        """Clocks, temperature, load and what throttles the device at this moment."""
+        return dict(self._call("conditions", {}, _ANSWER_S))
+
     def lock(self, *, wait_s: int = 0) -> None:
         """Takes the device for this agent until it ends; `time` does it too, this only fails earlier.
 

@@ -81,6 +81,10 @@ class Burst(_Reply):
     device_ns: tuple[int, ...] = ()
     preempted: tuple[int, ...]
 
+    def ns(self, clock: str) -> tuple[int, ...]:
+        """The samples by one clock, `host` or `device`; empty where the device has none of its own."""
+        return self.device_ns if clock == "device" else self.samples_ns
+
 
 class LayerTime(_Reply):
     """Time of one layer inside a network; `nodes` are the ONNX nodes that the runtime made it of."""

@@ -2,7 +2,9 @@
 
 {"type": "begin", "plan": ..., "fingerprint": ...}      first line
 {"type": "model", "key": ..., "sha256": ...}            a model was built and sent
-{"type": "burst", "key": ..., "visit": 0, ...}          raw samples; each (key, visit) once
+{"type": "built", "key": ..., "notes": ...}             what the device's compiler said of it
+{"type": "burst", "key": ..., "visit": 0, ...}          raw samples; each (key, visit) counts once
+{"type": "discard", "visits": ..., "reason": ...}       bursts that do not count: the device was throttled meanwhile
 {"type": "failed", "key": ..., "error": ...}            the device cannot run this model
 {"type": "event", "text": ...}                          the agent was started again, and the like
 {"type": "conditions", ...}                             clocks, temperature and load after some bursts
@@ -12,10 +14,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mosegedge.devices.replies import Burst, DeviceDescription
+from mosegedge.devices.replies import Artefact, Burst, DeviceDescription
 from mosegedge.errors import ProfileError
 from mosegedge.files import Journal
 from mosegedge.profiling.measurement import Measurement
@@ -34,6 +37,8 @@ class ProfileJournal:
         self._journal = Journal(path)
         self.models: dict[str, str] = {}
         self.failed: dict[str, str] = {}
+        self.formats: dict[str, str] = {}
+        self.notes: dict[str, int] = {}
         self.events: list[str] = []
         self.conditions: list[dict[str, Any]] = []
         self.begin_record: dict[str, Any] | None = None
@@ -91,9 +96,14 @@ class ProfileJournal:
         """Whether this burst is on record."""
         return visit in self._bursts.get(key, {})
 
-    def add_model(self, key: str, sha256: str) -> None:
-        """Records that a model is on the device."""
-        self._append({"type": "model", "key": key, "sha256": sha256})
+    def add_model(self, key: str, sha256: str, model_format: str) -> None:
+        """Records that a model is on the device, as ONNX or in the format of its compiler."""
+        self._append({"type": "model", "key": key, "sha256": sha256, "format": model_format})
+
+    def add_built(self, key: str, artefact: Artefact) -> None:
+        """Records what the device made of a model."""
+        values = artefact.model_dump(include={"sha256", "bytes", "build_s", "cached", "notes"})
+        self._append({"type": "built", "key": key, **values})
 
     def add_burst(self, key: str, visit: int, burst: Burst) -> None:
         """Records raw samples."""
@@ -104,9 +114,14 @@ class ProfileJournal:
                 "visit": visit,
                 "warmup_ns": burst.warmup_ns,
                 "samples_ns": burst.samples_ns,
+                "device_ns": burst.device_ns,
                 "preempted": burst.preempted,
             }
         )
+
+    def discard(self, visits: Iterable[tuple[str, int]], *, reason: str) -> None:
+        """Has bursts measured again; their samples stay in the file."""
+        self._append({"type": "discard", "visits": [list(visit) for visit in visits], "reason": reason})
 
     def add_failure(self, key: str, error: str) -> None:
         """Records that the device cannot run a model."""
@@ -124,14 +139,15 @@ class ProfileJournal:
         """Records that nothing more will be measured."""
         self._append({"type": "end", "reason": reason})
 
-    def measurement(self, key: str) -> Measurement | None:
-        """All bursts of a model, in the order of their visits; None where there is none."""
+    def measurement(self, key: str, *, clock: str = "host") -> Measurement | None:
+        """All bursts of a model by one clock, in the order of their visits; None where there is none."""
         visits = self._bursts.get(key)
         if not visits:
             return None
         ordered = [visits[visit] for visit in sorted(visits)]
         preempted = sum(sum(1 for count in burst["preempted"] if count) for burst in ordered)
-        return Measurement(key, tuple(tuple(burst["samples_ns"]) for burst in ordered), preempted)
+        samples = "device_ns" if clock == "device" else "samples_ns"
+        return Measurement(key, tuple(tuple(burst[samples]) for burst in ordered), preempted)
 
     def set_aside(self) -> None:
         """Renames the file, so that a new measurement starts from nothing and the old samples stay."""
@@ -150,6 +166,13 @@ class ProfileJournal:
                 self.begin_record = record
             case "model":
                 self.models[record["key"]] = record["sha256"]
+                self.formats[record["key"]] = record.get("format", "onnx")
+            case "built":
+                for note in record["notes"]:
+                    self.notes[note] = self.notes.get(note, 0) + 1
+            case "discard":
+                for key, visit in record["visits"]:
+                    self._bursts[key].pop(visit, None)
             case "burst":
                 self._bursts[record["key"]][record["visit"]] = record
             case "failed":
