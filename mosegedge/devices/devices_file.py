@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mosegedge.devices.connection import TRANSPORTS
+from mosegedge.errors import DeviceError
 
 
 class DeviceTable(BaseModel):
@@ -30,3 +32,29 @@ class DeviceTable(BaseModel):
     cache: str = ""
     description: str = ""
     settings: dict[str, str] = Field(default_factory=dict)
+
+
+def checked_tables(content: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]:
+    """The tables of a file, with only the fields that are written there.
+
+    Args:
+        content: The parsed file.
+        path: Where it is, for messages.
+
+    Raises:
+        DeviceError: A field is unknown, or its value is not possible; the message names it.
+    """
+    tables = {}
+    for name, table in content.items():
+        try:
+            tables[name] = DeviceTable.model_validate(table).model_dump(exclude_unset=True)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join([name, *(str(part) for part in first["loc"])])
+            known = ", ".join(sorted(DeviceTable.model_fields))
+            raise DeviceError(
+                f"{path}: {place}: {first['msg']}.",
+                known=f"A device is a table with the fields {known}.",
+                fix="Correct that line.",
+            ) from error
+    return tables

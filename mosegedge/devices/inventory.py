@@ -7,22 +7,25 @@ A file has one table a device; `template` names the device it starts from (its o
     threads = 4
 
 The folder where mosegedge runs comes first, then `~/.config/mosegedge` (or `$XDG_CONFIG_HOME/mosegedge`).
+`inventory_edit.py` writes such files.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mosegedge.errors import DeviceError
 
-_FILE_NAME = "devices.toml"
-_BUILT_IN = "built in"
+FILE_NAME = "devices.toml"
+BUILT_IN = "built in"
+_DEFAULT = "default"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,16 +36,18 @@ class Device:
         name: What the user calls it; also the name of its folder of profiles.
         backend: Runtime that the agent uses there.
         connection: How it is reached: `local` is this machine, `ssh` another one.
-        address: Host name, address, or alias in ~/.ssh/config.
+        address: Host name, address, or alias in ~/.ssh/config; several with commas are tried in order.
         port: SSH port; 0 for that of ~/.ssh/config, or 22.
         user: Login name; empty for that of ~/.ssh/config, or one's own.
         identity: Private key file; empty for those of ~/.ssh/config and the agent.
-        environment: Script on the device that is read before the interpreter starts, as a vendor's set_env.sh.
+        environment: Script on the device that is read before the interpreter starts, as a vendor's set_env.sh; of
+            several with commas the first that exists.
         threads: Threads inside one operator.
         precision: Number format of weights and activations.
         clock: Whose time counts: `host` includes the launch, `device` is what the accelerator's own clock says.
         opset: Highest ONNX opset that its runtime or compiler takes.
-        interpreter: Python on the device; empty for the one that mosegedge runs under, or python3 over SSH.
+        interpreter: Python on the device; empty for the one that mosegedge runs under, or python3 over SSH. Over SSH
+            several with commas are candidates.
         cache: Folder on the device for models; empty for the user's cache folder there.
         description: One line for lists.
         settings: What only its backend knows; see `Backend.settings`.
@@ -59,13 +64,13 @@ class Device:
     environment: str = ""
     threads: int = 1
     precision: str = "fp32"
-    clock: str = "host"
+    clock: Literal["host", "device"] = "host"
     opset: int = 17
     interpreter: str = ""
     cache: str = ""
     description: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
-    source: str = field(default=_BUILT_IN, compare=False)
+    source: str = field(default=BUILT_IN, compare=False)
 
     def __post_init__(self) -> None:
         if not self.name or not all(part.isalnum() for part in self.name.replace("-", "_").split("_")):
@@ -76,74 +81,155 @@ class Device:
             raise DeviceError(f"{self.name} cannot run with {self.threads} threads.", fix="Set threads = 1 or more.")
 
 
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A device with the place that each of its fields comes from.
+
+    Attributes:
+        device: All files taken together.
+        origins: By field (`settings.NAME` for a setting): a file with its table, or a template.
+    """
+
+    device: Device
+    origins: Mapping[str, str]
+
+
 def load_device(name: str, *, folder: Path | None = None) -> Device:
-    """Finds a device by name.
+    """Finds a device that can be used as it is.
 
     Args:
         name: A template or a table of a devices.toml.
         folder: Where the project's devices.toml is; the current folder by default.
 
     Raises:
+        DeviceError: There is no such device, a devices.toml cannot be used, or something is missing in it or wrong.
+    """
+    device = find_definition(name, folder=folder).device
+    check_device(device, folder=folder)
+    return device
+
+
+def find_definition(name: str, *, folder: Path | None = None) -> Definition:
+    """Finds a device, whether or not anything is missing in it.
+
+    Raises:
         DeviceError: There is no such device, or a devices.toml cannot be used.
     """
-    devices = {device.name: device for device in list_devices(folder=folder)}
-    if name not in devices:
-        looked = ", ".join(str(path) for path in _files(folder))
+    known = definitions(folder=folder)
+    if name not in known:
+        looked = ", ".join(str(path) for path in device_files(folder))
+        close = difflib.get_close_matches(name, known, n=1)
+        fix = f'Add it to devices.toml: [{name}] with template = "local" and what differs.'
         raise DeviceError(
             f"There is no device {name!r}.",
-            known=f"Devices: {', '.join(devices)}; looked in the built-in templates, {looked}.",
-            fix=f'Add it to devices.toml: [{name}] with template = "local" and what differs.',
+            known=f"Devices: {', '.join(known)}; looked in the built-in templates, {looked}.",
+            fix=f"Did you mean {close[0]!r}? Or a new one: {fix[0].lower()}{fix[1:]}" if close else fix,
         )
-    return devices[name]
+    return known[name]
+
+
+def check_device(device: Device, *, folder: Path | None = None) -> None:
+    """Makes sure that a device says all that is needed, and nothing that its backend does not know.
+
+    Raises:
+        DeviceError: The backend or a setting is unknown, or it has no address.
+    """
+    from mosegedge.devices.backends import get_backend
+
+    get_backend(device.backend).checked_settings(device.settings, f"{device.source}: [{device.name}]")
+    if device.connection == "ssh" and not any(part.strip() for part in device.address.split(",")):
+        written = device.source != BUILT_IN
+        place = device.source if written else str(device_files(folder)[0])
+        raise DeviceError(
+            f"The device {device.name} has no address: nothing says where it is.",
+            known="It is a table of your own." if written else "The template knows all but the address.",
+            fix=f"Write these two lines in {place}{' (the first is there already)' if written else ''}:\n"
+            f'    [{device.name}]\n    address = "192.168.1.20"',
+        )
 
 
 def list_devices(*, folder: Path | None = None) -> list[Device]:
     """All devices: templates first, then those of the user, each with the file that has the last word on it."""
-    templates = tomllib.loads((resources.files("mosegedge.devices") / "templates.toml").read_text())
-    devices = {name: Device(name=name, **table) for name, table in templates.items()}
-    for path in reversed(_files(folder)):
-        if path.is_file():
-            for name, table in _read(path).items():
-                devices[name] = _device(name, table, devices, path)
-    return list(devices.values())
+    return [definition.device for definition in definitions(folder=folder).values()]
 
 
-def _files(folder: Path | None) -> tuple[Path, Path]:
-    """Where a devices.toml may be, most important first."""
+def template_names() -> list[str]:
+    """Names of the built-in templates."""
+    return list(_templates())
+
+
+def device_files(folder: Path | None = None) -> tuple[Path, Path]:
+    """Where a devices.toml may be, most important first: the project's, the user's."""
     config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return (folder or Path.cwd()) / _FILE_NAME, config / "mosegedge" / _FILE_NAME
+    return (folder or Path.cwd()) / FILE_NAME, config / "mosegedge" / FILE_NAME
 
 
-def _read(path: Path) -> dict[str, dict[str, Any]]:
-    from pydantic import ValidationError
+def definitions(*, folder: Path | None = None, instead: Mapping[Path, str] | None = None) -> dict[str, Definition]:
+    """All devices by name, with the origin of every field.
 
-    from mosegedge.devices.devices_file import DeviceTable
+    Args:
+        folder: Where the project's devices.toml is; the current folder by default.
+        instead: Text to read instead of a file, to try a change before it is written.
+    """
+    found = {
+        name: Definition(Device(name=name, **table), dict.fromkeys(_names(table), f"template {name}"))
+        for name, table in _templates().items()
+    }
+    for path in reversed(device_files(folder)):
+        if instead and path in instead:
+            tables = _tables(instead[path], path)
+        elif path.is_file():
+            tables = _tables(_text(path), path)
+        else:
+            continue
+        for name, table in tables.items():
+            found[name] = _definition(name, table, found, path)
+    return found
+
+
+def _templates() -> dict[str, dict[str, Any]]:
+    return tomllib.loads((resources.files("mosegedge.devices") / "templates.toml").read_text(encoding="utf-8"))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except (UnicodeDecodeError, OSError) as error:
+        raise DeviceError(f"{path} cannot be read as TOML: {error}.", fix="Correct it, or move it away.") from error
+
+
+def _tables(text: str, path: Path) -> dict[str, dict[str, Any]]:
+    # pydantic is needed from here on, and only where there is such a file.
+    from mosegedge.devices.devices_file import checked_tables
 
     try:
-        content = tomllib.loads(path.read_bytes().decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise DeviceError(f"{path} cannot be read as TOML: {error}.") from error
-    tables = {}
-    for name, table in content.items():
-        try:
-            tables[name] = DeviceTable.model_validate(table).model_dump(exclude_unset=True)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join([name, *(str(part) for part in first["loc"])])
-            known = ", ".join(sorted(DeviceTable.model_fields))
-            raise DeviceError(
-                f"{path}: {place}: {first['msg']}.", known=f"A device is a table with the fields {known}."
-            ) from error
-    return tables
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DeviceError(f"{path} cannot be read as TOML: {error}.", fix="Correct that line.") from error
+    return checked_tables(content, path)
 
 
-def _device(name: str, table: dict[str, Any], devices: dict[str, Device], path: Path) -> Device:
+def _definition(name: str, table: dict[str, Any], known: Mapping[str, Definition], path: Path) -> Definition:
     template = table.pop("template", name)
-    if template not in devices:
+    if template not in known:
         raise DeviceError(
             f"{path}: the device {name} starts from the template {template!r}, which does not exist.",
-            known=f"Templates: {', '.join(devices)}.",
+            known=f"Templates: {', '.join(known)}.",
             fix=f'Write template = "local" in [{name}].',
         )
-    inherited = {item.name: getattr(devices[template], item.name) for item in fields(Device)}
-    return Device(**(inherited | table | {"name": name, "source": str(path)}))
+    base = known[template]
+    inherited = {item.name: getattr(base.device, item.name) for item in fields(Device)}
+    # Settings belong to a backend: those of another one mean nothing.
+    same_backend = table.get("backend", base.device.backend) == base.device.backend
+    kept = base.device.settings if same_backend else {}
+    settings = {**kept, **table.get("settings", {})}
+    origins = {place: origin for place, origin in base.origins.items() if same_backend or "." not in place}
+    origins |= dict.fromkeys(_names(table), f"{path} [{name}]")
+    changed = {**table, "settings": settings, "name": name, "source": str(path)}
+    return Definition(Device(**(inherited | changed)), origins)
+
+
+def _names(table: Mapping[str, Any]) -> list[str]:
+    """The fields of a table; settings one by one."""
+    plain = [name for name in table if name != "settings"]
+    return plain + [f"settings.{name}" for name in table.get("settings", {})]
