@@ -1,30 +1,31 @@
 """One agent's share of a measurement: builds what is not on the device, times what is not on record.
 
 Every pass visits all models in a new random order, so the bursts of one model lie minutes apart and a disturbance of
-some seconds spoils one of them at most. A burst is on disk before the next one counts.
+some seconds spoils one of them at most. A burst is on disk before the next one counts. Bursts during which the device
+says that it was throttled are measured again after a pause.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 import numpy as np
 
 from mosegedge.devices.agent_client import AgentClient
 from mosegedge.devices.replies import DeviceDescription
-from mosegedge.errors import AgentError
+from mosegedge.errors import AgentError, DeviceError
 from mosegedge.profiling.journal import ProfileJournal
+from mosegedge.profiling.models import model_file
 from mosegedge.profiling.plan import MIN_PASSES, Item, Plan
 from mosegedge.progress import Progress
-from mosegedge.space import Architecture
 
 _CHUNK = 48
 _WAIT_FOR_LOCK_S = 10  # the agent of a run that was killed needs a moment to notice
 _MOST_FAILURES = 10
 _MEMORY_SHARE = 0.4
 _UNKNOWN_MEMORY_MIB = 2048
+_COOLING_S = (10.0, 30.0, 60.0)  # pauses before a throttled window is measured again
 
 Visit = tuple[Item, int]
 
@@ -47,21 +48,47 @@ class Collector:
         description = self._agent.describe()
         memory_mib = description.hardware.get("memory_mib", _UNKNOWN_MEMORY_MIB)
         self._memory_mib = int(memory_mib * _MEMORY_SHARE)
+        self._require_suitable(description)
         self._journal.begin(self._plan, description, command=command)
         if not self._journal.ended:
-            self._build()
+            self._build(description)
             self._journal.end(reason=self._measure())
         return description
 
-    def _build(self) -> None:
+    def _require_suitable(self, description: DeviceDescription) -> None:
+        """Stops before anything is measured that would not be what was asked for."""
+        device, vendor = self._plan.device, description.vendor
+        offered = vendor.get("precisions", [device.precision])
+        if device.precision not in offered:
+            raise DeviceError(
+                f"{device.name} cannot run {device.precision} with {device.backend}.",
+                known=f"It offers {', '.join(offered)}.",
+                fix=f'Set precision = "{offered[0]}" for it in devices.toml.' if offered else "",
+            )
+        if device.opset > vendor.get("opset", device.opset):
+            raise DeviceError(
+                f"{device.name} is set to opset {device.opset}, its runtime takes up to {vendor['opset']}.",
+                fix=f"Set opset = {vendor['opset']} for it in devices.toml.",
+            )
+        if device.clock == "device" and vendor.get("clock", "host") != "device":
+            raise DeviceError(
+                f"{device.name} is set to the device's clock, but {device.backend} has none there.",
+                fix='Set clock = "host" for it in devices.toml.',
+            )
+
+    def _build(self, description: DeviceDescription) -> None:
         journal = self._journal
-        absent = set(self._agent.missing(list(journal.models.values())))
+        absent: set[str] = set()
+        for model_format in sorted({*journal.formats.values()}):
+            sent = [journal.models[key] for key, value in journal.formats.items() if value == model_format]
+            absent |= set(self._agent.missing(sent, model_format))
         todo = [item for item in self._plan.items if journal.models.get(item.key, "") in absent | {""}]
         self._progress.start("Building models", len(self._plan.items), len(self._plan.items) - len(todo))
         for item in todo:
-            sha256 = self._agent.send(_onnx_of(item, self._plan))
+            model = model_file(item, self._plan, description)
+            sha256 = self._agent.send(model.content, model.model_format)
             if journal.models.get(item.key) != sha256:
-                journal.add_model(item.key, sha256)
+                journal.add_model(item.key, sha256, model.model_format)
             self._progress.advance(note=item.key)
 
     def _measure(self) -> str:
@@ -70,13 +97,13 @@ class Collector:
         total = passes * self._plan.bursts_a_pass
         self._progress.start("Measuring", total, self._journal.bursts)
         for number in range(passes):
-            self._journal.add_conditions(self._agent.describe().conditions)
+            self._journal.add_conditions(self._agent.conditions())
             self._unload_networks()
             for chunk in self._chunks(number):
                 late = budget_s is not None and time.monotonic() - self._started_s > budget_s
                 if late and number >= MIN_PASSES:
                     return f"budget of {budget_s:.0f} s"
-                self._time(chunk)
+                self._time_cool(chunk)
         return f"{passes} passes"
 
     def _chunks(self, number: int) -> Iterator[list[Visit]]:
@@ -91,14 +118,32 @@ class Collector:
         item, number = visit
         return item.key not in self._journal.failed and not self._journal.has(item.key, number)
 
+    def _time_cool(self, chunk: Sequence[Visit]) -> None:
+        """Times a few dozen bursts; those of a window in which the device was throttled are measured again."""
+        for pause_s in (*_COOLING_S, None):
+            self._time(chunk)
+            reasons = self._agent.conditions().get("throttled") or []
+            if not reasons:
+                return
+            what = f"throttled: {', '.join(map(str, reasons))}"
+            if pause_s is None:
+                self._journal.add_throttled([(item.key, number) for item, number in chunk], reason=what)
+                self._progress.say(f"{self._plan.device.name} stays {what}; the bursts are kept and graded C.")
+                return
+            self._journal.discard([(item.key, number) for item, number in chunk], reason=what)
+            self._progress.say(f"{self._plan.device.name} is {what}; measuring again after {pause_s:.0f} s.")
+            self._progress.advance(-len(chunk))
+            time.sleep(pause_s)
+
     def _time(self, chunk: Sequence[Visit]) -> None:
         self._load([item for item, _ in chunk])
         for settings in dict.fromkeys(item.settings for item, _ in chunk):
             batch = [visit for visit in chunk if visit[0].settings == settings and self._is_open(visit)]
             models = [self._journal.models[item.key] for item, _ in batch]
+            clock = self._plan.device.clock
             for (item, number), burst in zip(batch, self._agent.time(models, settings), strict=True):
                 self._journal.add_burst(item.key, number, burst)
-                self._progress.advance(note=f"{item.key} {min(burst.samples_ns) / 1e6:.3f} ms")
+                self._progress.advance(note=f"{item.key} {min(burst.ns(clock)) / 1e6:.3f} ms")
 
     def _unload_networks(self) -> None:
         """Has networks loaded anew in each pass.
@@ -124,34 +169,13 @@ class Collector:
             if model in self._loaded:
                 continue
             try:
-                self._resident_mib = self._agent.load_sent(model).resident_mib
+                loaded = self._agent.load_sent(model, self._journal.formats[item.key])
             except AgentError as error:
                 if not self._agent.alive or len(self._journal.failed) >= _MOST_FAILURES:
                     raise
                 self._journal.add_failure(item.key, error.what)
                 self._progress.say(f"{item.key} is left out: {error.what}")
             else:
+                self._resident_mib = loaded.resident_mib
                 self._loaded.add(model)
-
-
-@contextmanager
-def _one_torch_thread() -> Iterator[None]:
-    """More threads do not help a model of a few layers, and hurt where other programs want the cores."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _onnx_of(item: Item, plan: Plan) -> bytes:
-    # torch is needed from here on, and only here.
-    from mosegedge.networks.onnx import onnx_of_layer, onnx_of_network
-
-    with _one_torch_thread():
-        if isinstance(item.source, Architecture):
-            return onnx_of_network(plan.space, item.source, opset=plan.device.opset)
-        return onnx_of_layer(item.source, opset=plan.device.opset)
+                self._journal.add_built(item.key, loaded.artefact)

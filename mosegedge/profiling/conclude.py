@@ -25,6 +25,7 @@ from mosegedge.profiling.profile import (
     LayerEntry,
     ModelSection,
     NetworkEntry,
+    NoteEntry,
     OverflowSection,
     Profile,
     ProtocolSection,
@@ -58,7 +59,7 @@ def conclude(
     return Profile(
         version=version,
         parent=parent,
-        origin="measured",
+        origin=description.vendor.get("origin", "measured"),
         created=datetime.now(UTC).replace(microsecond=0),
         mosegedge=__version__,
         command=command,
@@ -69,6 +70,7 @@ def conclude(
             hardware=description.hardware,
             system=description.system,
             vendor=description.vendor,
+            settings=dict(plan.device.settings),
             conditions=journal.conditions,
         ),
         protocol=_protocol(plan, journal, statistic),
@@ -81,6 +83,7 @@ def conclude(
             *_network_entries(plan.fit, "fit", measured, statistic),
             *_network_entries(plan.held_out, "held-out", measured, statistic),
         ],
+        notes=[NoteEntry(text=text, models=count) for text, count in sorted(journal.notes.items())],
         failed=[FailedEntry(key=key, error=error) for key, error in sorted(journal.failed.items())],
         model=_model_section(formula),
         error=_error(plan, values_ms, formula),
@@ -94,7 +97,7 @@ def _measurements(plan: Plan, journal: ProfileJournal) -> dict[str, Measurement]
     Raises:
         ProfileError: One is neither on record nor known to fail, so the journal is not complete.
     """
-    found = {item.key: journal.measurement(item.key) for item in plan.items}
+    found = {item.key: journal.measurement(item.key, clock=plan.device.clock) for item in plan.items}
     open_keys = [key for key, measurement in found.items() if measurement is None and key not in journal.failed]
     if open_keys:
         raise ProfileError(
@@ -142,6 +145,7 @@ def _protocol(plan: Plan, journal: ProfileJournal, statistic: Statistic) -> Prot
             f"{LAYER_BURST.min_samples} to {LAYER_BURST.max_samples} a burst "
             f"(networks {NETWORK_BURST.min_samples} to {NETWORK_BURST.max_samples}), passes in random order"
         ),
+        clock=plan.device.clock,
         threads=plan.device.threads,
         precision=plan.device.precision,
         opset=plan.device.opset,

@@ -5,6 +5,7 @@
 {"type": "built", "key": ..., "notes": ...}             what the device's compiler said of it
 {"type": "burst", "key": ..., "visit": 0, ...}          raw samples; each (key, visit) counts once
 {"type": "discard", "visits": ..., "reason": ...}       bursts that do not count: the device was throttled meanwhile
+{"type": "throttled", "visits": ..., "reason": ...}     bursts that count all the same: waiting did not help
 {"type": "failed", "key": ..., "error": ...}            the device cannot run this model
 {"type": "event", "text": ...}                          the agent was started again, and the like
 {"type": "conditions", ...}                             clocks, temperature and load after some bursts
@@ -39,6 +40,7 @@ class ProfileJournal:
         self.failed: dict[str, str] = {}
         self.formats: dict[str, str] = {}
         self.notes: dict[str, int] = {}
+        self.throttled: dict[str, str] = {}
         self.events: list[str] = []
         self.conditions: list[dict[str, Any]] = []
         self.begin_record: dict[str, Any] | None = None
@@ -123,6 +125,10 @@ class ProfileJournal:
         """Has bursts measured again; their samples stay in the file."""
         self._append({"type": "discard", "visits": [list(visit) for visit in visits], "reason": reason})
 
+    def add_throttled(self, visits: Iterable[tuple[str, int]], *, reason: str) -> None:
+        """Records bursts that count although the device was throttled, since waiting did not help."""
+        self._append({"type": "throttled", "visits": [list(visit) for visit in visits], "reason": reason})
+
     def add_failure(self, key: str, error: str) -> None:
         """Records that the device cannot run a model."""
         self._append({"type": "failed", "key": key, "error": error})
@@ -147,7 +153,8 @@ class ProfileJournal:
         ordered = [visits[visit] for visit in sorted(visits)]
         preempted = sum(sum(1 for count in burst["preempted"] if count) for burst in ordered)
         samples = "device_ns" if clock == "device" else "samples_ns"
-        return Measurement(key, tuple(tuple(burst[samples]) for burst in ordered), preempted)
+        bursts_ns = tuple(tuple(burst[samples]) for burst in ordered)
+        return Measurement(key, bursts_ns, preempted, self.throttled.get(key, ""))
 
     def set_aside(self) -> None:
         """Renames the file, so that a new measurement starts from nothing and the old samples stay."""
@@ -170,6 +177,8 @@ class ProfileJournal:
             case "built":
                 for note in record["notes"]:
                     self.notes[note] = self.notes.get(note, 0) + 1
+            case "throttled":
+                self.throttled.update({key: record["reason"] for key, _ in record["visits"]})
             case "discard":
                 for key, visit in record["visits"]:
                     self._bursts[key].pop(visit, None)

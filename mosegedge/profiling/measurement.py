@@ -36,11 +36,13 @@ class Measurement:
         key: The layer or network that was timed.
         bursts_ns: Timed runs in nanoseconds, burst by burst.
         preempted: Number of runs during which the processor was taken away.
+        throttled: Why the device was slower than it can be during some of them; empty where it was not.
     """
 
     key: str
     bursts_ns: tuple[tuple[int, ...], ...]
     preempted: int
+    throttled: str = ""
 
     @property
     def samples_ms(self) -> NDArray[np.float64]:
@@ -68,6 +70,8 @@ class Measurement:
         count, bursts = len(self.samples_ms), len(self.bursts_ns)
         apart = self.disagreement(statistic)
         reason = f"halves {apart:.1%} apart, {count} runs in {bursts} bursts, {self.preempted} preempted"
+        if self.throttled:
+            return "C", f"{self.throttled}; {reason}"
         if bursts < 2 or count < _MIN_SAMPLES:
             return "C", f"too few to compare: {reason}"
         return ("A" if apart <= _GRADE_A else "B" if apart <= _GRADE_B else "C"), reason
@@ -100,7 +104,7 @@ def measure(
     """
     timed = list(agent.time([model] * bursts, settings or BurstSettings()))
     preempted = sum(sum(1 for count in burst.preempted if count) for burst in timed)
-    return Measurement(key or model, tuple(burst.samples_ns for burst in timed), preempted)
+    return Measurement(key or model, tuple(burst.ns(agent.device.clock) for burst in timed), preempted)
 
 
 def _reduce(samples: NDArray[np.float64], statistic: Statistic) -> np.float64:

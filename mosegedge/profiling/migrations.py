@@ -14,8 +14,21 @@ from mosegedge.errors import ProfileError
 Content = dict[str, Any]
 Migration = Callable[[Content], Content]
 
-CURRENT_SCHEMA = 1
-MIGRATIONS: Mapping[int, Migration] = {}
+
+def state_clock_settings_and_notes(content: Content) -> Content:
+    """Schema 1 knew one clock, the host's, and no settings of a backend or words of a compiler."""
+    device, protocol = content.get("device"), content.get("protocol")
+    # What is damaged stays as it is: the reader of the result says where.
+    return {
+        **content,
+        "device": {**device, "settings": {}} if isinstance(device, dict) else device,
+        "protocol": {**protocol, "clock": "host"} if isinstance(protocol, dict) else protocol,
+        "notes": [],
+    }
+
+
+CURRENT_SCHEMA = 2
+MIGRATIONS: Mapping[int, Migration] = {1: state_clock_settings_and_notes}
 
 
 def migrate(

@@ -141,6 +141,8 @@ class Plan:
             "backend": self.device.backend,
             "threads": self.device.threads,
             "precision": self.device.precision,
+            "clock": self.device.clock,
+            "settings": dict(self.device.settings),
             "opset": self.device.opset,
             "items": [item.key for item in self.items],
             "seed": self.settings.seed,

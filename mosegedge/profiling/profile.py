@@ -47,6 +47,7 @@ class DeviceSection(Section):
     hardware: dict[str, Any]
     system: dict[str, Any]
     vendor: dict[str, Any]
+    settings: dict[str, str] = Field(description="what only the backend knows, as written in devices.toml")
     conditions: list[dict[str, Any]] = Field(description="clocks, temperature, load at the start of each pass")
 
 
@@ -59,6 +60,7 @@ class ProtocolSection(Section):
     bursts: Count
     warmup: str
     samples: str
+    clock: Literal["host", "device"] = Field(description="whose time counts: the launch included, or the device's own")
     threads: Annotated[int, Field(ge=1)]
     batch: Literal[1] = 1
     precision: str
@@ -109,6 +111,13 @@ class FailedEntry(Section):
     error: str
 
 
+class NoteEntry(Section):
+    """What the device's compiler said of some models."""
+
+    text: str
+    models: Annotated[int, Field(ge=1)]
+
+
 class OverflowSection(Section):
     """What weights cost that the cache cannot hold."""
 
@@ -154,7 +163,7 @@ class RepeatabilitySection(Section):
 class Profile(Section):
     """Everything that was measured and concluded in one go, never rewritten."""
 
-    schema_number: Literal[1] = Field(default=1, alias="schema")
+    schema_number: Literal[2] = Field(default=2, alias="schema")
     version: Annotated[int, Field(ge=1)]
     parent: Annotated[int, Field(ge=1)] | None
     origin: Literal["measured", "simulated"]
@@ -167,6 +176,7 @@ class Profile(Section):
     entries: list[LayerEntry] = Field(min_length=1)
     networks: list[NetworkEntry]
     failed: list[FailedEntry]
+    notes: list[NoteEntry]
     model: ModelSection
     error: ErrorSection
     repeatability: RepeatabilitySection

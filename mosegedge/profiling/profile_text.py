@@ -12,7 +12,7 @@ from mosegedge.files import canonical_json, sha256_of_bytes
 from mosegedge.profiling.migrations import migrate
 from mosegedge.profiling.profile import Profile
 
-_BY_LINE = ("entries", "networks", "failed")
+_BY_LINE = ("entries", "networks", "failed", "notes")
 _MEASURE_AGAIN = "Restore the file (git checkout, a copy), or measure again: mosegedge profile"
 
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from mosegedge.profiling import collector
+from mosegedge.profiling.models import ModelFile
 from mosegedge.profiling.plan import Item, Plan
 from mosegedge.space import Architecture, LayerSpec, SearchSpace
 from mosegedge.space.counting import flops_of, params_of
@@ -29,12 +30,12 @@ def network_us(space: SearchSpace, architecture: Architecture) -> float:
     return 100 + 0.96 * sum(layer_us(spec) for spec in specs) + 300 * weights
 
 
-def onnx_of(item: Item, plan: Plan) -> bytes:
+def model_file(item: Item, plan: Plan, description: object) -> ModelFile:
     us = network_us(plan.space, item.source) if isinstance(item.source, Architecture) else layer_us(item.source)
     content: dict[str, object] = {"key": item.key, "us": us}
     if item.key == os.environ.get(FAILING_LAYER):
         content["fail"] = "no kernel for this layer"
-    return json.dumps(content).encode()
+    return ModelFile(json.dumps(content).encode())
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -57,5 +58,5 @@ def environment(folder: Path) -> dict[str, str]:
 if __name__ == "__main__":
     from mosegedge.cli.main import main
 
-    collector._onnx_of = onnx_of
+    collector.model_file = model_file
     sys.exit(main())

@@ -45,7 +45,7 @@ def install_board(folder: Path, monkeypatch):
     for path in os.environ["PYTHONPATH"].split(os.pathsep):
         monkeypatch.syspath_prepend(path)
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(collector, "_onnx_of", fakeboard.onnx_of)
+    monkeypatch.setattr(collector, "model_file", fakeboard.model_file)
     monkeypatch.setattr(collector, "_WAIT_FOR_LOCK_S", 0)
     return load_device("board")
 

@@ -36,15 +36,17 @@ def make_profile(version: int = 1, **changes) -> Profile:
         "space": {"name": SPACE.name, "slug": SPACE.slug, "digest": SPACE.digest},
         "device": {
             "name": "local", "backend": "onnxruntime", "hardware": {"cpu": "x", "cores": 2}, "system": {"os": "y"},
-            "vendor": {"runtime": {"onnxruntime": "1"}}, "conditions": [{"load_1m": 0.5}],
+            "vendor": {"runtime": {"onnxruntime": "1"}}, "settings": {}, "conditions": [{"load_1m": 0.5}],
         },
         "protocol": {
-            "scales": [0], "statistic": "median", "passes": 2, "bursts": 9, "warmup": "w", "samples": "s", "threads": 1,
+            "scales": [0], "statistic": "median", "passes": 2, "bursts": 9, "warmup": "w", "samples": "s",
+            "clock": "host", "threads": 1,
             "precision": "fp32", "opset": 17, "seed": 0, "restarts": 0,
         },
         "entries": [{"key": key, **TIMING} for key in keys],
         "networks": [{"code": str(SPACE.smallest), "role": "fit", **TIMING}],
         "failed": [],
+        "notes": [],
         "model": {"coefficients": {"sum_of_layers": 1.1}, "constants_ms": {"0": 0.25}, "relative_sd": 0.02},
         "error": {
             "networks": 1, "kendall_tau": 0.9, "spearman": 0.9, "mape": 0.01, "bias": 0.0, "worst": 0.1,
@@ -83,7 +85,7 @@ def test_a_profile_survives_the_way_to_disk_and_back():
 
 def test_the_file_is_sorted_with_one_entry_a_line():
     lines = TEXT.splitlines()
-    assert json.loads(TEXT)["schema"] == 1
+    assert json.loads(TEXT)["schema"] == 2
     assert sum(line.startswith('{"grade"') and '"key"' in line for line in lines) == len(PROFILE.entries)
     names = [line.split('"')[1] for line in lines if line.startswith('"')]
     assert names == sorted(names)
@@ -149,8 +151,8 @@ def test_doubled_layers_and_codes_of_no_network_are_refused():
 
 
 def test_a_future_schema_asks_for_a_newer_version():
-    with pytest.raises(ProfileError, match="schema 2, this version of mosegedge reads up to 1") as error:
-        profile_of_text(edited(schema=2), "v1.json")
+    with pytest.raises(ProfileError, match="schema 3, this version of mosegedge reads up to 2") as error:
+        profile_of_text(edited(schema=3), "v1.json")
     assert "upgrade" in error.value.fix
 
 
@@ -165,6 +167,23 @@ def test_migrations_go_step_by_step_and_leave_their_input_alone():
     new = migrate(old, "f", migrations={1: rename_colour, 2: add_size}, current=3)
     assert new == {"schema": 3, "colour": "red", "size": 0}
     assert old == {"schema": 1, "color": "red"}
+
+
+def test_a_stored_profile_of_schema_1_is_read():
+    path = Path(__file__).with_name("examples") / "schema1.json"
+    old = profile_of_text(path.read_bytes(), str(path))
+    assert old.schema_number == CURRENT_SCHEMA
+    assert old.protocol.clock == "host"
+    assert (old.device.settings, old.notes) == ({}, [])
+    assert old.entries == PROFILE.entries
+
+
+@pytest.mark.parametrize("part", ["device", "protocol"])
+def test_a_damaged_profile_of_schema_1_is_an_error(part):
+    content = json.loads((Path(__file__).with_name("examples") / "schema1.json").read_text())
+    content[part] = "gone"
+    damaged = json.dumps({**content, "digest": digest_of(content)}).encode()
+    assert part in read_or_error(damaged)
 
 
 def test_there_is_a_migration_for_every_schema_before_the_current_one():

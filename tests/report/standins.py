@@ -131,10 +131,11 @@ def make_profile(root: Path) -> Profile:
         command="mosegedge profile --device local --space nano",
         space=SpaceReference(name=SPACE.name, slug=SPACE.slug, digest=SPACE.digest),
         device=DeviceSection(
-            name="local", backend="onnxruntime", hardware={"cpu": "a quiet CPU"}, system={}, vendor={}, conditions=[]
+            name="local", backend="onnxruntime", hardware={"cpu": "a quiet CPU"}, system={}, vendor={}, settings={},
+            conditions=[],
         ),
         protocol=ProtocolSection(
-            scales=[0, 1, 2, 3, 4], statistic="quantile10", passes=2, bursts=2, warmup="1", samples="2", threads=1,
+            scales=[0, 1, 2, 3, 4], statistic="quantile10", passes=2, bursts=2, warmup="1", samples="2", clock="host", threads=1,
             precision="fp32", opset=17, seed=0, restarts=0,
         ),
         entries=[
@@ -143,6 +144,7 @@ def make_profile(root: Path) -> Profile:
         ],
         networks=networks,
         failed=[],
+        notes=[],
         model=ModelSection(
             coefficients={SUM: 1.0}, constants_ms={str(scale): 0.3 for scale in range(5)}, relative_sd=0.04
         ),

@@ -1,0 +1,79 @@
+"""The files that a device gets: ONNX of a layer or a network, in the form and the precision that its compiler takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mosegedge.devices.inventory import Device
+from mosegedge.devices.replies import DeviceDescription
+from mosegedge.profiling.plan import Item, Plan
+from mosegedge.space import Architecture
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """What is sent to a device.
+
+    Attributes:
+        content: The file.
+        model_format: `onnx`, or what the device's compiler makes, where that ran on the host.
+        notes: What the compiler on the host said.
+    """
+
+    content: bytes
+    model_format: str = "onnx"
+    notes: tuple[str, ...] = ()
+
+
+def model_file(item: Item, plan: Plan, description: DeviceDescription) -> ModelFile:
+    """The file of one layer or network for one device.
+
+    Args:
+        item: What to build.
+        plan: The space, and the device with its opset and precision.
+        description: What the device says of itself; whether the precision has to be in the file is its to tell.
+
+    Raises:
+        ExportError: The device's compiler is known not to take a form in it.
+        DeviceError: The compiler on the host failed.
+    """
+    from mosegedge.devices.host_compiler import prepare
+
+    suited = suit(onnx_of(item, plan), plan.device, description)
+    content, model_format, notes = prepare(plan.device, suited)
+    return ModelFile(content, model_format, tuple(notes))
+
+
+def suit(onnx: bytes, device: Device, description: DeviceDescription) -> bytes:
+    """An ONNX file in the forms and the precision that a device takes; the results are the same."""
+    from mosegedge.networks.precision import to_fp16
+    from mosegedge.networks.targets import rewrite_for
+
+    suited = rewrite_for(onnx, device.backend)
+    return to_fp16(suited) if description.vendor.get("typed_onnx") and device.precision == "fp16" else suited
+
+
+def onnx_of(item: Item, plan: Plan) -> bytes:
+    """ONNX in single precision, with weights that depend only on the layer, or on the network and its space."""
+    # torch is needed from here on, and only here.
+    from mosegedge.networks.onnx import onnx_of_layer, onnx_of_network
+
+    with _one_torch_thread():
+        if isinstance(item.source, Architecture):
+            return onnx_of_network(plan.space, item.source, opset=plan.device.opset)
+        return onnx_of_layer(item.source, opset=plan.device.opset)
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """More threads do not help a model of a few layers, and hurt where other programs want the cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
