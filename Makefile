@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check install clean
+.PHONY: demo test check install sshd clean
 
 demo: $(STAMP)
 	$(BIN)/mosegedge demo
 
-test: check
+test: check sshd
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(STAMP)
@@ -18,6 +18,13 @@ check: $(STAMP)
 	$(BIN)/mypy
 
 install: $(STAMP)
+
+# The tests of boards over SSH talk to a real server, started by each test on a free port of this machine.
+sshd:
+	@if command -v sshd >/dev/null || test -x /usr/sbin/sshd; then :; \
+	elif test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends openssh-server >/dev/null; \
+	else echo "The tests need OpenSSH's server. On Debian or Ubuntu: sudo apt-get install openssh-server"; exit 1; fi
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mosegedge needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }

@@ -59,6 +59,7 @@ class Agent:
         self._cache = cache
         self._lock = device_lock
         self._client = "unknown"
+        self._run = ""
         self._options = Options(1, "fp32", {})
         self._models: Dict[str, Any] = {}
 
@@ -67,6 +68,7 @@ class Agent:
         params = Params("hello", values)
         spoken = params.integer("protocol", 0, 10**6)
         self._client = params.text("client")
+        self._run = params.text("run")
         threads = params.integer("threads", 1, _MOST_THREADS)
         self._options = Options(threads, params.text("precision"), params.texts_by_name("settings"))
         params.end()
@@ -109,7 +111,7 @@ class Agent:
         params = Params("lock", values)
         wait_s = params.integer("wait_s", 0, 10**6)
         params.end()
-        return self._lock.acquire(self._client, wait_s)
+        return self._lock.acquire(self._client, wait_s, self._run)
 
     def missing(self, values: Dict[str, Any]) -> List[str]:
         """Which models the host has to send."""
@@ -137,6 +139,7 @@ class Agent:
             "inputs": model.inputs,
             "outputs": model.outputs,
             "resident_mib": telemetry.resident_mib(),
+            "accelerator_mib": list(vendor.memory()) if hasattr(vendor, "memory") else None,
             "artefact": {
                 "path": built.path,
                 "format": vendor.FORMAT,
@@ -167,7 +170,7 @@ class Agent:
         min_ns = params.integer("min_ns", 0, 10**12)
         max_warmup = params.integer("max_warmup", 0, 10**6)
         params.end()
-        self._lock.acquire(self._client, 0)
+        self._lock.acquire(self._client, 0, self._run)
         vendor = self._vendor()
         before = self._conditions()
         for index, digest in enumerate(order):
@@ -184,7 +187,7 @@ class Agent:
         digest = params.text("model")
         runs = params.integer("runs", 1, 10**4)
         params.end()
-        self._lock.acquire(self._client, 0)
+        self._lock.acquire(self._client, 0, self._run)
         vendor = self._vendor()
         if not hasattr(vendor, "layers"):
             raise RpcError(BACKEND_FAILED, "%s does not tell the time of single layers." % self._backend_name)

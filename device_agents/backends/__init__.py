@@ -15,6 +15,7 @@ and, where the runtime can do it,
     start(options)                        called once, before anything else: probe, start helper processes
     stop()                                called once, at the end of the conversation
     conditions() -> dict                  clocks, temperature_c, power_w, throttled (list of reasons), energy_mj
+    memory() -> (used_mib, total_mib)     of the accelerator, where that is not the processor's own
     layers(model, runs) -> list           time inside one run: name, kind, ns, nodes (names of ONNX nodes), note
     checks(options) -> list               for the doctor: name, status ("ok", "warning", "failed"), found, fix
 

@@ -62,12 +62,17 @@ class Artefact(_Reply):
 
 
 class LoadedModel(_Reply):
-    """A model that can be timed and run."""
+    """A model that can be timed and run.
+
+    `resident_mib` is the memory of the agent's process, `accelerator_mib` what is used and what there is in all on an
+    accelerator with memory of its own.
+    """
 
     model: Digest
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     resident_mib: int = 0
+    accelerator_mib: tuple[int, int] | None = None
     artefact: Artefact
 
 

@@ -23,7 +23,7 @@ from mosegedge.progress import Progress
 _CHUNK = 48
 _WAIT_FOR_LOCK_S = 10  # the agent of a run that was killed needs a moment to notice
 _MOST_FAILURES = 10
-_MEMORY_SHARE = 0.4
+_MEMORY_SHARE, _ACCELERATOR_SHARE = 0.4, 0.7
 _UNKNOWN_MEMORY_MIB = 2048
 _COOLING_S = (10.0, 30.0, 60.0)  # pauses before a throttled window is measured again
 
@@ -39,7 +39,8 @@ class Collector:
         self._journal = journal
         self._progress = progress
         self._loaded: set[str] = set()
-        self._resident_mib = self._memory_mib = 0
+        self._memory_mib = 0
+        self._full = False
         self._started_s = time.monotonic()
 
     def run(self, command: str) -> DeviceDescription:
@@ -161,10 +162,10 @@ class Collector:
     def _load(self, items: Sequence[Item]) -> None:
         """Loads models; when the agent holds too much memory, those that are not needed now go first."""
         wanted = {self._journal.models[item.key]: item for item in items}
-        if self._resident_mib > self._memory_mib:
+        if self._full:
             self._agent.unload(sorted(self._loaded - set(wanted)))
             self._loaded &= set(wanted)
-            self._resident_mib = 0
+            self._full = False
         for model, item in wanted.items():
             if model in self._loaded:
                 continue
@@ -176,6 +177,7 @@ class Collector:
                 self._journal.add_failure(item.key, error.what)
                 self._progress.say(f"{item.key} is left out: {error.what}")
             else:
-                self._resident_mib = loaded.resident_mib
+                used_mib, total_mib = loaded.accelerator_mib or (0, 1)
+                self._full = loaded.resident_mib > self._memory_mib or used_mib > _ACCELERATOR_SHARE * total_mib
                 self._loaded.add(model)
                 self._journal.add_built(item.key, loaded.artefact)

@@ -28,6 +28,7 @@ class Clock:
 
 CLOCK = Clock()
 timing.time = CLOCK
+timing.resource = None  # what the real processor does meanwhile is no part of simulated time
 runs = 0
 
 

@@ -18,7 +18,7 @@ import fakeboard
 import numpy as np
 import pytest
 
-from mosegedge.devices import load_device, open_agent
+from mosegedge.devices import AgentClient, load_device, open_agent
 from mosegedge.errors import AgentError, DeviceBusyError, ProfileError
 from mosegedge.profiling import ProfileSettings, collector, load_profile, make_plan, profile_device
 from mosegedge.progress import Silent
@@ -273,3 +273,27 @@ def test_progress_counts_what_an_earlier_run_did(board):
     total = plan.settings.passes * plan.bursts_a_pass
     assert seen.starts == [("Building models", 183, 183), ("Measuring", total, kept)]
     assert seen.steps == total - kept
+
+
+def test_bursts_of_a_throttled_window_are_measured_again(board, undisturbed, monkeypatch):
+    monkeypatch.setattr(collector, "_COOLING_S", (0.0, 0.0, 0.0))
+    answers = iter([["SwThermalSlowdown"], ["SwThermalSlowdown"]])
+    conditions = AgentClient.conditions
+    monkeypatch.setattr(AgentClient, "conditions", lambda agent: {**conditions(agent), "throttled": next(answers, [])})
+    assert_equal(profile_device(board, SPACE, settings=SETTINGS), undisturbed)
+    records = [json.loads(line) for line in JOURNAL.read_text().splitlines()]
+    discarded = [tuple(visit) for record in records if record["type"] == "discard" for visit in record["visits"]]
+    assert discarded
+    timed = bursts()
+    assert all(timed[visit] == 1 + discarded.count(visit) for visit in timed)
+
+
+def test_what_stays_throttled_is_kept_and_graded_down_with_the_reason(board, monkeypatch):
+    monkeypatch.setattr(collector, "_COOLING_S", (0.0,))
+    conditions = AgentClient.conditions
+    monkeypatch.setattr(
+        AgentClient, "conditions", lambda agent: {**conditions(agent), "throttled": ["HwThermalSlowdown"]}
+    )
+    profile = profile_device(board, SPACE, settings=SETTINGS)
+    assert {entry.grade for entry in profile.entries} == {"C"}
+    assert all("throttled: HwThermalSlowdown" in entry.reason for entry in profile.entries)

@@ -135,7 +135,8 @@ def make_profile(root: Path) -> Profile:
             conditions=[],
         ),
         protocol=ProtocolSection(
-            scales=[0, 1, 2, 3, 4], statistic="quantile10", passes=2, bursts=2, warmup="1", samples="2", clock="host", threads=1,
+            scales=[0, 1, 2, 3, 4], statistic="quantile10", passes=2, bursts=2, warmup="1", samples="2", clock="host",
+            threads=1,
             precision="fp32", opset=17, seed=0, restarts=0,
         ),
         entries=[
