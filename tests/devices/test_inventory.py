@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mosegedge.devices import list_devices, load_device
-from mosegedge.devices.backends import backends
+from mosegedge.devices.backends import get_backend
 from mosegedge.devices.connection import connect
-from mosegedge.devices.inventory import Device
+from mosegedge.devices.devices_file import checked_tables
+from mosegedge.devices.inventory import Device, definitions, find_definition, template_names
 from mosegedge.errors import DeviceError
+
+TEMPLATES = ["local", "openvino", "torch", "simulated", "rtx", "jetson", "atlas200dk", "atlas200i-dk-a2", "raspberrypi"]
+WITHOUT_ADDRESS = {"rtx", "jetson", "raspberrypi"}
 
 
 @pytest.fixture(autouse=True)
@@ -31,10 +37,102 @@ def test_local_needs_no_file():
     assert (device.backend, device.threads, device.precision, device.opset) == ("onnxruntime", 1, "fp32", 17)
 
 
-def test_every_template_names_a_backend_and_a_connection():
-    for device in list_devices():
-        assert device.backend in backends()
-        assert connect(device) is not None
+def test_the_templates_are_these():
+    assert template_names() == [device.name for device in list_devices()] == TEMPLATES
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_template_is_a_table_that_a_user_could_write(name):
+    text = (resources.files("mosegedge.devices") / "templates.toml").read_text()
+    table = tomllib.loads(text)[name]
+    assert checked_tables({name: table}, Path("templates.toml"))[name] == table
+    device = find_definition(name).device
+    assert device.description
+    assert set(get_backend(device.backend).checked_settings(device.settings, name)) >= set(device.settings)
+    assert (device.connection == "ssh") == (name in {"rtx", "jetson", "atlas200dk", "atlas200i-dk-a2", "raspberrypi"})
+    for listed in (device.address, device.environment, device.interpreter):
+        assert all(part == part.strip() != "" for part in listed.split(",")) or not listed
+
+
+def test_the_atlas_is_found_at_its_factory_addresses_with_nothing_configured():
+    device = load_device("atlas200dk")
+    assert device.address.split(",") == ["192.168.1.2", "192.168.0.2"]
+    assert (device.user, device.backend, device.opset, device.precision) == ("HwHiAiUser", "ascend", 11, "fp16")
+    assert device.settings == {"soc_version": "Ascend310"}
+    assert load_device("atlas200i-dk-a2").settings == {"soc_version": "Ascend310B4"}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_template_is_usable_or_says_which_two_lines_to_write_and_where(name, tmp_path):
+    if name not in WITHOUT_ADDRESS:
+        assert load_device(name).name == name
+        return
+    with pytest.raises(DeviceError) as error:
+        load_device(name)
+    lines = [line.strip() for line in error.value.fix.splitlines()]
+    assert str(tmp_path / "devices.toml") in lines[0]
+    assert lines[1] == f"[{name}]"
+    write(tmp_path, "\n".join(lines[1:]))
+    assert load_device(name).address == "192.168.1.20"
+
+
+def test_a_table_without_an_address_is_told_where_it_is_written(tmp_path):
+    write(tmp_path, '[lab]\ntemplate = "rtx"\naddress = " , "\n')
+    with pytest.raises(DeviceError) as error:
+        load_device("lab")
+    assert "[lab]" in error.value.fix
+    assert "already" in error.value.fix
+    assert "lab" in [device.name for device in list_devices()]
+
+
+def test_settings_are_inherited_one_by_one_but_not_from_another_backend(tmp_path):
+    write(
+        tmp_path,
+        '[mine]\ntemplate = "atlas200i-dk-a2"\n[mine.settings]\natc = "host"\n'
+        '[other]\ntemplate = "mine"\nbackend = "onnxruntime"\n[other.settings]\nprovider = "CANNExecutionProvider"\n',
+    )
+    assert load_device("mine").settings == {"soc_version": "Ascend310B4", "atc": "host"}
+    assert load_device("other").settings == {"provider": "CANNExecutionProvider"}
+
+
+def test_every_field_knows_where_it_comes_from(tmp_path):
+    write(tmp_path / "config" / "mosegedge", '[box]\ntemplate = "rtx"\naddress = "10.0.0.1"\nport = 22\n')
+    write(tmp_path, '[box]\naddress = "10.0.0.2"\n[box.settings]\ncuda_graph = "off"\n')
+    found = find_definition("box")
+    project, user = f"{tmp_path / 'devices.toml'} [box]", f"{tmp_path / 'config/mosegedge/devices.toml'} [box]"
+    assert found.device.address == "10.0.0.2"
+    assert found.origins["address"] == found.origins["settings.cuda_graph"] == project
+    assert found.origins["port"] == user
+    assert found.origins["precision"] == "template rtx"
+    assert "threads" not in found.origins
+
+
+def test_a_change_can_be_tried_before_it_is_written(tmp_path):
+    path = tmp_path / "devices.toml"
+    assert definitions(instead={path: '[a]\ntemplate = "local"\nthreads = 2\n'})["a"].device.threads == 2
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('backend = "tensorr"', ["tensorr", "'tensorrt'", "onnxruntime"]),
+        ('[a.settings]\nprovidr = "x"', ["providr", "provider", "devices.toml: [a]"]),
+        ('backend = "torch"\n[a.settings]\nmode = "fast"', ["'fast'", "eager, graph"]),
+        ('connection = "pigeon"', ["a.connection", "local"]),
+    ],
+)
+def test_an_unknown_backend_setting_or_value_is_answered_with_the_known_ones(tmp_path, text, words):
+    write(tmp_path, f'[a]\ntemplate = "local"\n{text}\n')
+    with pytest.raises(DeviceError) as error:
+        load_device("a")
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_a_backend_that_is_not_installed_does_not_keep_other_devices_from_working(tmp_path):
+    write(tmp_path, '[a]\ntemplate = "local"\nbackend = "absent"\n')
+    assert load_device("local").name == "local"
 
 
 def test_a_device_inherits_from_its_template(tmp_path):
@@ -57,6 +155,7 @@ def test_an_unknown_device_is_answered_with_the_known_ones_and_the_lines_to_writ
         load_device("jetsn")
     assert "local" in error.value.known
     assert "devices.toml" in error.value.known
+    assert "'jetson'" in error.value.fix
     assert "[jetsn]" in error.value.fix
 
 
