@@ -9,8 +9,9 @@ A conversation (`>` host, `<` agent):
     < {"jsonrpc": "2.0", "method": "timed", "params": {"index": 1, "samples_ns": [99120, ...], ...}}
     < {"jsonrpc": "2.0", "id": 2, "result": {"timed": 2}}
 
-The first request must be `hello` with the host's protocol version. Both sides trust each other as far as the channel
-does: whoever may write to this stdin may run models on this device, nothing more.
+The first request must be `hello` with the host's protocol version and the token of its run: an agent that a broken
+connection left behind with the lock gives way to the next one of the same run. Both sides trust each other as far as
+the channel does: whoever may write to this stdin may run models on this device, nothing more.
 """
 
 import contextlib
@@ -109,7 +110,8 @@ def serve(wire: Wire, methods: Dict[str, Callable[..., Any]]) -> None:
         methods: Functions by method name; each takes the request's parameters.
     """
     greeted = False
-    with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
+    # The host has gone: there is nobody to answer, and the lock is wanted elsewhere.
+    with contextlib.suppress(ConnectionError, KeyboardInterrupt):
         while True:
             line = wire.read()
             if line is None:
@@ -130,7 +132,7 @@ def _answer(wire: Wire, methods: Dict[str, Callable[..., Any]], line: bytes, gre
     except RpcError as error:
         wire.fail(request_id, error)
         return greeted
-    except BrokenPipeError:
+    except ConnectionError:
         raise
     except Exception as error:
         # The border of the agent: whatever a vendor library raises has to reach the host as a sentence.

@@ -6,6 +6,7 @@
     |   `-- SpaceError             2   a preset or a space that cannot be used
     |-- DeviceError                3   a device cannot be reached or cannot do what is asked
     |   |-- AgentError             3   the agent on the device failed or broke the protocol
+    |   |-- ConnectionLostError    3   the way to the device broke, or is not there now; it may come back
     |   `-- DeviceBusyError        3   another run holds the device
     |-- ProfileError               4   a profile is missing, damaged, or of another space
     |-- DataError                  5   a data set is missing or not in its layout
@@ -62,6 +63,10 @@ class DeviceError(MosegedgeError):
 
 class AgentError(DeviceError):
     """The agent on the device failed, or did not follow the protocol."""
+
+
+class ConnectionLostError(DeviceError):
+    """The way to a device broke, or is not there at the moment; it may come back."""
 
 
 class DeviceBusyError(DeviceError):

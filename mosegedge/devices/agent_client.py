@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
+import secrets
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -51,15 +54,27 @@ class BurstSettings:
     max_warmup: int = 10
 
 
+def new_run() -> str:
+    """Token for all agents of one run: the host, the process there, and something that nobody else has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
+
+
 @contextlib.contextmanager
-def open_agent(device: Device) -> Iterator[AgentClient]:
+def open_agent(device: Device, *, accept_new_host_key: bool = False) -> Iterator[AgentClient]:
     """Connects to a device and starts its agent; both end with the context.
+
+    Args:
+        device: The device.
+        accept_new_host_key: Trust a device whose host key is not known yet, and remember the key.
 
     Example:
         >>> with open_agent(load_device("local")) as agent:  # doctest: +SKIP
         ...     agent.describe().hardware["cpu"]
     """
-    with connect(device) as connection, AgentClient(connection, device) as agent:
+    with (
+        connect(device, accept_new_host_key=accept_new_host_key) as connection,
+        AgentClient(connection, device) as agent,
+    ):
         yield agent
 
 
@@ -70,12 +85,13 @@ class AgentClient:
         connection: An open connection to the device.
         device: The device.
         client: Who this is, for those that find the device locked.
+        run: Token of the run that this agent works for; an agent left over from the same run gives way to it.
 
     Raises:
         AgentError: The agent does not start, or speaks another version of the protocol.
     """
 
-    def __init__(self, connection: Connection, device: Device, *, client: str = "mosegedge") -> None:
+    def __init__(self, connection: Connection, device: Device, *, client: str = "mosegedge", run: str = "") -> None:
         from mosegedge.devices.replies import Hello
 
         self.device = device
@@ -91,6 +107,7 @@ class AgentClient:
             params = {
                 "protocol": PROTOCOL_VERSION,
                 "client": client,
+                "run": run or new_run(),
                 "threads": device.threads,
                 "precision": device.precision,
                 "settings": settings,

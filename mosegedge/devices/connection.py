@@ -14,7 +14,10 @@ from typing import IO, Protocol, Self
 from mosegedge.devices.inventory import Device
 from mosegedge.errors import DeviceError
 
-TRANSPORTS = {"local": "mosegedge.devices.local:LocalConnection"}
+TRANSPORTS = {
+    "local": "mosegedge.devices.local:LocalConnection",
+    "ssh": "mosegedge.devices.ssh:SshConnection",
+}
 
 
 class Process(Protocol):
@@ -25,17 +28,20 @@ class Process(Protocol):
     stderr: IO[bytes]
 
     def poll(self) -> int | None:
-        """Exit status, None while it runs."""
+        """Exit status, None while it runs; negative where something else than the program ended it."""
 
     def wait(self, timeout: float | None = None) -> int:
         """Waits for the end; raises TimeoutError when it does not come."""
 
     def kill(self) -> None:
-        """Ends it at once."""
+        """Ends it at once, on the device too."""
+
+    def lost(self) -> str:
+        """Why the way to the program broke; empty while it stands, and when the program ended by itself."""
 
 
 class Connection(Protocol):
-    """An open way to a device; leave its context to close it.
+    """A way to a device, open inside its context; it may be entered again after it was left.
 
     Attributes:
         cache: Folder on the device where mosegedge keeps files between runs.
@@ -63,8 +69,12 @@ class Connection(Protocol):
         """Reads a file on the device."""
 
 
-def connect(device: Device) -> Connection:
+def connect(device: Device, *, accept_new_host_key: bool = False) -> Connection:
     """The connection of a device, not yet open.
+
+    Args:
+        device: The device.
+        accept_new_host_key: Trust a device whose host key is not known yet, and remember the key.
 
     Raises:
         DeviceError: The device names a kind of connection that does not exist.
@@ -76,5 +86,6 @@ def connect(device: Device) -> Connection:
             fix=f"Correct `connection` in {device.source}.",
         )
     module, name = TRANSPORTS[device.connection].split(":")
-    connection: Connection = getattr(importlib.import_module(module), name)(device)
+    kind = getattr(importlib.import_module(module), name)
+    connection: Connection = kind(device, accept_new_host_key=accept_new_host_key)
     return connection

@@ -15,7 +15,7 @@ from mosegedge.devices.backends import Backend
 FAKE = Backend("fake", "simulated time", Path(__file__).with_name("fakebackend.py"))
 
 
-HELLO = {"protocol": 2, "client": "test", "threads": 1, "precision": "fp32", "settings": {}}
+HELLO = {"protocol": 2, "client": "test", "run": "", "threads": 1, "precision": "fp32", "settings": {}}
 
 
 class AgentProcess:
