@@ -85,6 +85,8 @@ _BUILT_IN = (
         settings=(
             Setting("provider", "execution provider", default="CPUExecutionProvider"),
             Setting("provider_library", "library of a plug-in provider, a path on the device"),
+            Setting("provider_options", "what else the provider is told, as name=value; name=value"),
+            Setting("device_id", "number of the accelerator", default="0"),
         ),
     ),
     Backend(
