@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mosegedge.cli.completion import device_names
 from mosegedge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ DataRootOption = Annotated[Path | None, typer.Option(help="Folder of the data se
 SupernetOption = Annotated[
     str, typer.Option(help="Checkpoint file, run folder of a training, or `demo` for the shipped one.")
 ]
-DeviceOption = Annotated[str, typer.Option(help="Name of a device: mosegedge devices list.")]
+DeviceOption = Annotated[
+    str, typer.Option(help="Name of a device: mosegedge devices list.", autocompletion=device_names)
+]
 ProfileRootOption = Annotated[Path, typer.Option(help="Folder of all profiles.")]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads for PyTorch.")]
 

@@ -1,4 +1,4 @@
-"""`mosegedge profile | predict | profiles list, show | devices list, show`."""
+"""`mosegedge profile | predict | profiles list, show`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 RootOption = Annotated[Path, typer.Option("--output-root", help="Folder of all profiles.")]
 
 profiles_app = typer.Typer(no_args_is_help=True, help="Profiles on disk: list them, show one.")
-devices_app = typer.Typer(no_args_is_help=True, help="Devices: list them, show one.")
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +32,6 @@ def register(app: typer.Typer) -> None:
     example = "Example: mosegedge predict 0-00-001100-001100-00111100-001100 --profile local/tiny-fp32"
     app.command("predict", rich_help_panel=group, epilog=example)(predict)
     app.add_typer(profiles_app, name="profiles", rich_help_panel=group)
-    app.add_typer(devices_app, name="devices", rich_help_panel=group)
 
 
 def profile(
@@ -149,37 +147,6 @@ def show_profile(
     emit(_summary(found), _profile_text(found), as_json=as_json)
 
 
-@devices_app.command("list", epilog="Example: mosegedge devices list")
-def list_devices(as_json: JsonFlag = False) -> None:
-    """Lists the devices that can be named."""
-    from dataclasses import asdict
-
-    from mosegedge.devices import list_devices
-
-    found = list_devices()
-    lines = [f"{device.name:<16} {device.description}  [{device.source}]" for device in found]
-    emit({"devices": [asdict(device) for device in found]}, "\n".join(lines), as_json=as_json)
-
-
-@devices_app.command("show", epilog="Example: mosegedge devices show local")
-def show_device(
-    name: Annotated[str, typer.Argument(help="Name of a device.")],
-    as_json: JsonFlag = False,
-) -> None:
-    """Starts the agent on a device and shows what it finds there."""
-    from dataclasses import asdict
-
-    from mosegedge.devices import load_device, open_agent
-
-    device = load_device(name)
-    with open_agent(device) as agent:
-        description = agent.describe().model_dump()
-    result = {"device": asdict(device), "found": description}
-    lines = [f"{key}: {value}" for key, value in asdict(device).items() if value != ""]
-    lines += [f"{section}: {_flat(value)}" for section, value in description.items() if section != "backend"]
-    emit(result, "\n".join(lines), as_json=as_json)
-
-
 def _digits(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(digit) for digit in text.split(","))
@@ -276,7 +243,3 @@ def _profile_text(found: Profile) -> str:
         f"repeats to  tau {repeat.networks_kendall_tau:.3f}, MAPE {repeat.networks_mape:.2%}, "
         f"layers {repeat.layers_mape:.2%}; drift {repeat.drift:.1%}"
     )
-
-
-def _flat(value: Any) -> str:
-    return ", ".join(f"{key} {item}" for key, item in value.items()) if isinstance(value, dict) else str(value)

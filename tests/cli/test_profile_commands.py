@@ -161,20 +161,7 @@ def test_the_crop_and_the_classes_may_come_from_a_data_set(run):
     assert space.classes == 11
 
 
-def test_devices_are_listed_and_shown_with_what_the_agent_finds(run):
-    code, out, _ = run("devices", "list", "--json")
-    assert code == 0
-    assert "local" in [device["name"] for device in json.loads(out)["devices"]]
-    code, out, _ = run("devices", "show", "local", "--json")
-    assert code == 0
-    found = json.loads(out)["found"]
-    assert found["hardware"]["cores"] >= 1
-    assert "onnxruntime" in found["vendor"]["runtime"]
-    assert run("devices", "show", "local")[0] == 0
-
-
-@pytest.mark.parametrize("command", [["profile"], ["predict"], ["profiles", "list"], ["profiles", "show"],
-                                     ["devices", "list"], ["devices", "show"]])  # fmt: skip
+@pytest.mark.parametrize("command", [["profile"], ["predict"], ["profiles", "list"], ["profiles", "show"]])
 def test_every_command_has_help_with_an_example(run, command):
     code, out, _ = run(*command, "--help")
     assert code == 0
