@@ -90,7 +90,12 @@ _BUILT_IN = (
         ),
     ),
     Backend(
-        "openvino", "OpenVINO", settings=(Setting("device", "OpenVINO's name of the device, as CPU", default="CPU"),)
+        "openvino",
+        "OpenVINO",
+        settings=(
+            Setting("device", "OpenVINO's name of the device, as CPU", default="CPU"),
+            Setting("pinning", "keep threads on their cores", _SWITCH, "off"),
+        ),
     ),
     Backend(
         "torch",
