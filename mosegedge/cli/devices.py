@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -199,20 +201,21 @@ def _definition_text(definition: Definition) -> str:
 
 
 def _diagnosis_text(diagnosis: Diagnosis) -> str:
+    """A row a check, the fix below it; what was skipped for one reason is one row."""
     width = max(len(check.name) for check in diagnosis.checks)
-    lines = []
-    for check in diagnosis.checks:
-        lines.append(f"{check.status:<7}  {check.name:<{width}}  {check.found}".rstrip())
-        if check.fix:
-            fix = check.fix.replace("\n", "\n" + " " * (width + 16))
-            lines.append(f"{'':<7}  {'':<{width}}  fix: {fix}")
-    counted = [
-        f"{number} {status}"
-        for status in ("ok", "warning", "failed", "skipped")
-        if (number := sum(check.status == status for check in diagnosis.checks))
-    ]
-    lines.append(f"{diagnosis.device}: {', '.join(counted)}")
-    return "\n".join(lines)
+    rows = []
+    for (status, found), group in groupby(diagnosis.checks, key=lambda check: (check.status, check.found)):
+        checks = list(group)
+        if status == "skipped" and len(checks) > 1:
+            rows.append(f"{status:<7}  {', '.join(check.name for check in checks)}: {found}")
+            continue
+        for check in checks:
+            rows.append(f"{status:<7}  {check.name:<{width}}  {found}".rstrip())
+            if check.fix:
+                rows.append(" " * (width + 11) + "fix: " + check.fix.replace("\n", "\n" + " " * (width + 16)))
+    counts = Counter(check.status for check in diagnosis.checks)
+    counted = [f"{counts[status]} {status}" for status in ("ok", "warning", "failed", "skipped") if counts[status]]
+    return "\n".join([*rows, f"{diagnosis.device}: {', '.join(counted)}"])
 
 
 def _flat(value: Any) -> str:
