@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from mosegedge.devices.connection import Process
-from mosegedge.errors import AgentError, DeviceBusyError
+from mosegedge.errors import AgentError, ConnectionLostError, DeviceBusyError
 
 _LAST_LINES = 12
 _END_S = 5.0
@@ -50,6 +50,7 @@ class Channel:
 
         Raises:
             AgentError: The agent answered with an error, broke the protocol, died, or was silent for `timeout_s`.
+            ConnectionLostError: The way to it broke.
             DeviceBusyError: Another run holds the device.
         """
         result = None
@@ -150,11 +151,17 @@ class Channel:
             fix="Check the interpreter and the backend of this device: mosegedge devices show " + self._device,
         )
 
-    def _died(self, method: str) -> AgentError:
+    def _died(self, method: str) -> AgentError | ConnectionLostError:
         self._usable = False
         with contextlib.suppress(TimeoutError):
             self._process.wait(_END_S)
         self._threads[1].join(_END_S)
+        if lost := self._process.lost():
+            return ConnectionLostError(
+                f"The connection to {self._device} was lost during {method}: {lost}.",
+                known=self._last_words() if self._stderr else "",
+                fix="Start the same command again; what was measured is kept.",
+            )
         return AgentError(
             f"The agent on {self._device} ended during {method} with status {self._process.poll()}.",
             known=self._last_words(),
@@ -167,7 +174,8 @@ class Channel:
     def _pump_stdout(self, stream: IO[bytes]) -> None:
         with contextlib.suppress(OSError, ValueError):
             for line in stream:
-                self._lines.put(line)
+                if line.endswith(b"\n"):  # A line that the end of the connection cut short is no reply.
+                    self._lines.put(line)
         self._lines.put(None)
 
     def _pump_stderr(self, stream: IO[bytes]) -> None:

@@ -45,9 +45,11 @@ class Connection(Protocol):
 
     Attributes:
         cache: Folder on the device where mosegedge keeps files between runs.
+        notes: What the user should know about this way, such as a slower path that had to be taken.
     """
 
     cache: str
+    notes: list[str]
 
     def __enter__(self) -> Self: ...
 

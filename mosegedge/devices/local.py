@@ -64,6 +64,7 @@ class LocalConnection:
 
     def __init__(self, device: Device, *, accept_new_host_key: bool = False) -> None:
         del accept_new_host_key  # There is no host to mistake for another.
+        self.notes: list[str] = []
         self._interpreter = device.interpreter or sys.executable
         home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         self.cache = device.cache or str(Path(home) / "mosegedge")

@@ -1,0 +1,183 @@
+"""A program that runs at the other end of an SSH connection, with the streams of a local one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from mosegedge.devices.ssh_login import Login
+from mosegedge.devices.ssh_start import NO_ENVIRONMENT, NO_INTERPRETER, SAID, STARTED, Start
+from mosegedge.errors import DeviceError
+
+if TYPE_CHECKING:
+    from paramiko import Channel
+
+START_S = 60.0
+_MOST_NOISE_BYTES = 1 << 20
+_LONGEST_LINE_BYTES = 1 << 16
+_SHOWN_NOISE = 300
+_NOT_EXECUTED = "its login shell did not run it"
+
+
+class RemoteProcess:
+    """A started program; its streams begin after everything that the login shell printed.
+
+    Attributes:
+        stdin: Requests.
+        stdout: Replies.
+        stderr: What it says besides.
+        pid: Its number on the device.
+    """
+
+    def __init__(self, login: Login, opened: Opened, kill: Callable[[int], None]) -> None:
+        self._login = login
+        self._channel = opened.channel
+        self._kill = kill
+        self.pid = int(opened.text)
+        self.stdin = cast(IO[bytes], _Stdin(opened.channel))
+        self.stdout = opened.stdout
+        self.stderr = cast(IO[bytes], opened.channel.makefile_stderr("rb"))
+
+    def poll(self) -> int | None:
+        """Exit status, None while it runs; -1 where a signal ended it or the connection is lost."""
+        if self._channel.exit_status_ready():
+            return int(self._channel.recv_exit_status())
+        return None if self._login.alive else -1
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Waits for the end; raises TimeoutError when it does not come."""
+        self._channel.status_event.wait(timeout)
+        status = self.poll()
+        if status is None:
+            raise TimeoutError(f"Process {self.pid} still runs after {timeout} s.")
+        return status
+
+    def kill(self) -> None:
+        """Ends it at once: closing its channel would leave it running."""
+        if self.poll() is None:
+            self._kill(self.pid)
+        self._channel.close()
+
+    def lost(self) -> str:
+        """Why the connection is gone; empty while it stands."""
+        return "" if self._login.alive else self._login.reason
+
+
+class Opened:
+    """The channel of a command that has answered.
+
+    Attributes:
+        channel: Carries its streams.
+        stdout: What it prints after its answer.
+        word: Its answer.
+        text: What belongs to the answer.
+    """
+
+    def __init__(self, login: Login, start: Start) -> None:
+        from paramiko import SSHException
+
+        self.channel: Channel
+        try:
+            self.channel = login.transport.open_session(timeout=START_S)
+            self.channel.settimeout(START_S)
+            self.channel.exec_command(start.command)
+            self.stdout = cast(IO[bytes], self.channel.makefile("rb"))
+            self.word, self.text = self._answer(login, start)
+            self.channel.settimeout(None)
+        except (SSHException, EOFError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                raise DeviceError(
+                    f"{login.target.name} did not start a program within {START_S:.0f} s.",
+                    fix="Check the environment script and the login shell there.",
+                ) from error
+            if not login.alive:
+                raise login.lost("a program was started") from error
+            raise DeviceError(f"{login.target.name} did not start a program: {error or _NOT_EXECUTED}.") from error
+
+    def _answer(self, login: Login, start: Start) -> tuple[str, str]:
+        """Reads until the line that only the starter can print; what comes before is the login shell's."""
+        noise = b""
+        while len(noise) < _MOST_NOISE_BYTES:
+            line = self.stdout.readline(_LONGEST_LINE_BYTES)
+            if not line:
+                break
+            if line.endswith(b"\n") and (answer := start.answer(line.decode(errors="replace"))) is not None:
+                return answer
+            noise += line
+        if not login.alive:
+            raise login.lost("a program was started")
+        said = noise + self._stderr()
+        self.channel.close()
+        raise DeviceError(
+            f"{login.target.name} did not start a program: {_NOT_EXECUTED}.",
+            known=f"It printed: {said[-_SHOWN_NOISE:].decode(errors='replace').strip() or 'nothing'}",
+            fix=f"Try it: ssh -p {login.target.port} {login.target.user}@{login.target.host} sh -c 'echo works'",
+        )
+
+    def _stderr(self) -> bytes:
+        with contextlib.suppress(OSError):
+            if self.channel.recv_stderr_ready():
+                return bytes(self.channel.recv_stderr(_SHOWN_NOISE))
+        return b""
+
+
+def ask(login: Login, start: Start) -> str:
+    """Runs something that only answers."""
+    opened = Opened(login, start)
+    opened.channel.close()
+    return opened.text if opened.word == SAID else ""
+
+
+def opened_program(login: Login, start: Start, interpreters: str, environments: str, source: str) -> Opened:
+    """Starts a program, or says what it would have needed.
+
+    Args:
+        login: The device.
+        start: The command.
+        interpreters: Those that were asked for, for messages.
+        environments: The scripts that were asked for, for messages.
+        source: The file that says so.
+    """
+    opened = Opened(login, start)
+    if opened.word == STARTED and opened.text.isdigit():
+        return opened
+    opened.channel.close()
+    if opened.word == NO_ENVIRONMENT:
+        raise DeviceError(
+            f"{login.target.name} has no environment script {environments}.",
+            known=f"Looked as the user {login.target.user}.",
+            fix=f"Correct `environment` in {source}.",
+        )
+    if opened.word == NO_INTERPRETER:
+        raise DeviceError(
+            f"{login.target.name} has no interpreter {interpreters}.",
+            known=f"Found there: {opened.text.strip() or 'no Python at all'}.",
+            fix=f"Install Python 3.7 or newer there, or correct `interpreter` in {source}.",
+        )
+    raise DeviceError(f"{login.target.name} did not start a program: it answered {opened.word!r}.")
+
+
+class _Stdin:
+    """The channel's way in, with the errors of a pipe."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def write(self, content: bytes) -> int:
+        self._translated(self._channel.sendall, content)
+        return len(content)
+
+    def flush(self) -> None:
+        """Everything was sent already."""
+
+    def close(self) -> None:
+        self._translated(self._channel.shutdown_write)
+
+    def _translated(self, send: Callable[..., Any], *arguments: bytes) -> None:
+        from paramiko import SSHException
+
+        try:
+            send(*arguments)
+        except (SSHException, EOFError) as error:
+            raise BrokenPipeError(str(error)) from error

@@ -1,0 +1,115 @@
+"""How a Python program is started on a device: the one place where anything is quoted for a remote shell.
+
+The login shell may be any (bash, csh, fish, a restricted one), and it may print what it likes before the program
+starts. So it is handed one word list without anything that these shells read differently: `sh -c SCRIPT`. The script
+reads the environment, chooses the interpreter, prints a line that nobody else can print, and becomes the program.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_MARK = "mosegedge-"
+_NAMES = "python3 python python3.7 python3.8 python3.9 python3.10 python3.11 python3.12 python3.13"
+_CANDIDATES = _NAMES + " /usr/local/python3*/bin/python3"
+_OLD = "import sys; sys.exit(sys.version_info < (3, 7))"
+NO_ENVIRONMENT, NO_INTERPRETER, STARTED, SAID = "no-environment", "no-interpreter", "started", "said"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A command for the login shell, and how to know its answer.
+
+    Attributes:
+        command: What the login shell is given.
+        token: Begins the line that is printed before the program starts.
+    """
+
+    command: str
+    token: str
+
+    def answer(self, line: str) -> tuple[str, str] | None:
+        """What a line of output says: a word and the rest; None for noise."""
+        _, found, rest = line.partition(f"{_MARK}{self.token} ")
+        if not found:
+            return None
+        word, _, text = rest.rstrip("\r\n").partition(" ")
+        return word, text
+
+
+def start_program(interpreters: Sequence[str], environments: Sequence[str], arguments: Sequence[str]) -> Start:
+    """Starts a Python program.
+
+    Args:
+        interpreters: Candidates; the first that exists and is new enough is taken, or the first that exists.
+        environments: Candidates for the script that is read before; none is needed where the list is empty.
+        arguments: What the interpreter is given.
+    """
+    rest = " ".join(shlex.quote(part) for part in arguments)
+    check = f'"$q" -c {shlex.quote(_OLD)} </dev/null >/dev/null 2>&1' if len(interpreters) > 1 else "true"
+    steps = [
+        *_environment(environments),
+        f'for p in {_programs(interpreters)}; do q=$(command -v "$p") && [ -x "$q" ] || continue',
+        '[ "$o" ] || o=$q',
+        f"if {check}; then o=$q; break; fi; done",
+        f'[ "$o" ] || {{ f=; for p in {_CANDIDATES}; do q=$(command -v "$p") && f="$f $q"; done',
+        _say(NO_INTERPRETER, "$f"),
+        "exit 1; }",
+        _say(STARTED, "$$"),
+        f'exec "$o" {rest}',
+    ]
+    return _start(steps)
+
+
+def say(expression: str) -> Start:
+    """Prints the value of a shell expression that this program wrote itself, as `$HOME`."""
+    return _start([_say(SAID, expression)])
+
+
+def kill(pid: int) -> Start:
+    """Ends a program and all that it started."""
+    return _start([f"kill -s KILL -- -{pid} 2>/dev/null", f"kill -s KILL {pid} 2>/dev/null", _say(SAID, "")])
+
+
+def expression(path: str) -> str:
+    """A path below the user's home, as it stands in the double quotes of `say`."""
+    plain = path.removeprefix("~/")
+    for character in '\\`"$':
+        plain = plain.replace(character, "\\" + character)
+    return "$HOME/" + plain
+
+
+def home_path(path: str) -> str:
+    """A path as a shell expression; `~` and paths without a folder begin at the user's home."""
+    if path.startswith("/"):
+        return shlex.quote(path)
+    return '"$HOME"/' + shlex.quote(path.removeprefix("~/"))
+
+
+def _environment(candidates: Sequence[str]) -> list[str]:
+    if not candidates:
+        return []
+    return [
+        f'e=; for p in {" ".join(map(home_path, candidates))}; do if [ -r "$p" ]; then e=$p; break; fi; done',
+        f'[ "$e" ] || {{ {_say(NO_ENVIRONMENT, "")}; exit 1; }}',
+        # What it prints is not for the protocol, and it must not read what is meant for the program.
+        '. "$e" </dev/null >&2 || echo "$e ended with status $?" >&2',
+    ]
+
+
+def _programs(candidates: Sequence[str]) -> str:
+    """Programs as words of a shell; names without a slash stay as they are, to be looked for in PATH."""
+    return " ".join(home_path(path) if "/" in path else shlex.quote(path) for path in candidates)
+
+
+def _say(word: str, expression: str) -> str:
+    # The token comes from a variable: a shell that echoes its commands does not print this line by that.
+    return f'echo "{_MARK}$t {word} {expression}"'
+
+
+def _start(steps: Sequence[str]) -> Start:
+    token = secrets.token_hex(8)
+    return Start("sh -c " + shlex.quote(f"t={token}; o=; " + "; ".join(steps)), token)
