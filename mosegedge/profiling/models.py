@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from mosegedge.devices.inventory import Device
 from mosegedge.devices.replies import DeviceDescription
 from mosegedge.profiling.plan import Item, Plan
 from mosegedge.space import Architecture
+
+# PyTorch's exporter and its number of threads are global: devices that are profiled side by side build in turn.
+_BUILDING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ def onnx_of(item: Item, plan: Plan) -> bytes:
     # torch is needed from here on, and only here.
     from mosegedge.networks.onnx import onnx_of_layer, onnx_of_network
 
-    with _one_torch_thread():
+    with _BUILDING, _one_torch_thread():
         if isinstance(item.source, Architecture):
             return onnx_of_network(plan.space, item.source, opset=plan.device.opset)
         return onnx_of_layer(item.source, opset=plan.device.opset)
