@@ -139,7 +139,7 @@ class Agent:
             "inputs": model.inputs,
             "outputs": model.outputs,
             "resident_mib": telemetry.resident_mib(),
-            "accelerator_mib": list(vendor.memory()) if hasattr(vendor, "memory") else None,
+            "accelerator_mib": (list(vendor.memory()) or None) if hasattr(vendor, "memory") else None,
             "artefact": {
                 "path": built.path,
                 "format": vendor.FORMAT,

@@ -25,6 +25,7 @@ except ImportError as error:
 
 from device_agents import tensors
 from device_agents.backends.onnxruntime import profile, providers, session  # noqa: E402 - they need the packages above
+from device_agents.sensors import nvidia
 
 FORMAT = "onnx"
 
@@ -78,11 +79,7 @@ class Model:
 def start(options: Options) -> None:
     """Registers the provider's library where one is set; nothing else may be loaded before that."""
     providers.prepare(options)
-    if providers.on_nvidia(options):
-        try:
-            from device_agents.sensors import nvidia  # type: ignore[attr-defined, unused-ignore]
-        except ImportError:
-            return
+    if providers.on_first_nvidia(options):
         _SENSORS.append(nvidia)
 
 

@@ -116,9 +116,9 @@ def place_of(options: Options) -> Optional[Tuple[str, int]]:
     return ("cann", _device_id(options)) if provider == CANN else None
 
 
-def on_nvidia(options: Options) -> bool:
-    """Whether an NVIDIA GPU computes."""
-    return _wanted(options) in _NVIDIA
+def on_first_nvidia(options: Options) -> bool:
+    """Whether the first NVIDIA GPU computes; where another one sits ONNX Runtime does not tell, so nothing is read."""
+    return _wanted(options) in _NVIDIA and _device_id(options) == 0
 
 
 def versions() -> Dict[str, str]:
