@@ -87,8 +87,8 @@ def versions(device: Any) -> Dict[str, str]:
 
 def pci_bus_id(device: Any) -> str:
     """Where the GPU is plugged in: CUDA and the sensors may count in different orders. Empty in older versions."""
-    facts = torch.cuda.get_device_properties(device)
-    if not hasattr(facts, "pci_bus_id"):
+    facts: Any = torch.cuda.get_device_properties(device)
+    if not hasattr(facts, "pci_domain_id"):
         return ""
     return "%08x:%02x:%02x.0" % (facts.pci_domain_id, facts.pci_bus_id, facts.pci_device_id)
 
