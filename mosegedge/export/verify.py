@@ -1,11 +1,10 @@
-"""Runs a bundle on a device: same masks as PyTorch, latency as predicted; the FPS card."""
+"""Runs the file of a bundle on its device: same masks as PyTorch, latency as predicted; the FPS card."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,75 +12,43 @@ from numpy.typing import NDArray
 from mosegedge.data.dataset import SegmentationSet
 from mosegedge.data.transforms import to_batch
 from mosegedge.devices import AgentClient, Device, open_agent
-from mosegedge.devices.agent_client import BurstSettings
+from mosegedge.devices.backends import get_backend
+from mosegedge.devices.replies import DeviceDescription, LoadedModel
 from mosegedge.errors import VerificationError
-from mosegedge.export.bundle import CARD, REPORT, Bundle, Prediction
-from mosegedge.export.onnx import TOLERANCE, Picture, relative_difference, torch_output
+from mosegedge.export.bounds import Bounds, bounds_of
+from mosegedge.export.bundle import CARD, REPORT, Bundle
+from mosegedge.export.card import card_of
+from mosegedge.export.layers import by_block
+from mosegedge.export.measuring import Timing, measured
+from mosegedge.export.onnx import Picture, relative_difference, torch_output
+from mosegedge.export.suitable import require_same_accelerator, require_same_file, require_same_kind, require_suitable
+from mosegedge.export.verify_report import DeployedFile, VerifyReport
 from mosegedge.files import write_atomic
+from mosegedge.networks.subnet import SubNet
 from mosegedge.progress import Progress
 from mosegedge.supernet.evaluate import spread_indices
 
-_BURSTS = 30
-_BURST = BurstSettings(min_samples=10, max_samples=20, min_ns=50_000_000)
+__all__ = ["VerifyReport", "verify_bundle"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Latency:
-    """Measured latency of a network.
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """PyTorch's side of the comparison."""
 
-    Attributes:
-        median_ms: Median of all timed runs.
-        p95_ms: 95 % quantile.
-        low_ms: 10 % quantile, the statistic of profiles that were measured on a noisy host.
-        samples: Number of timed runs.
-    """
-
-    median_ms: float
-    p95_ms: float
-    low_ms: float
-    samples: int
+    subnet: SubNet
+    golden_input: Picture
+    golden_output: Picture
+    size: tuple[int, int]
+    dataset: SegmentationSet
+    indices: tuple[int, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class VerifyReport:
-    """What a device made of a bundle.
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What the device made of the pictures."""
 
-    Attributes:
-        device: Name of the device.
-        golden_difference: Largest difference of the golden output to PyTorch, relative to the largest logit.
-        pictures: Number of real pictures compared.
-        agreement: Share of pixels with the same class as PyTorch, over all pictures.
-        worst_agreement: The same for the worst picture.
-        required_agreement: What was asked for.
-        latency: Measured latency.
-        predicted_ms: What the bundle says that a profile predicts, and its standard deviation, where it says so.
-        comparable_ms: Measured latency by that profile's statistic, to be compared with the prediction.
-        fps_card: One line with the figures that a data sheet would carry.
-        passed: Whether golden output and masks agree.
-    """
-
-    device: str
     golden_difference: float
-    pictures: int
-    agreement: float
-    worst_agreement: float
-    required_agreement: float
-    latency: Latency
-    predicted_ms: tuple[float, float] | None
-    comparable_ms: float | None
-    fps_card: str
-    passed: bool
-
-    def require_passed(self, folder: Path) -> None:
-        """Raises VerificationError when the device does not compute what PyTorch computes."""
-        if not self.passed:
-            worst = f"{self.worst_agreement:.2%} of the pixels of the worst picture"
-            raise VerificationError(
-                f"On {self.device} the network of {folder} differs from PyTorch: golden output by "
-                f"{self.golden_difference:.1e}, masks agree in {worst}.",
-                known=f"Asked for: at most {TOLERANCE:.0e} and at least {self.required_agreement:.2%}.",
-                fix=f"{folder / REPORT} has the details; export again, or lower --agreement if this is acceptable.",
-            )
+    agreements: tuple[float, ...]
 
 
 def verify_bundle(
@@ -90,60 +57,77 @@ def verify_bundle(
     dataset: SegmentationSet,
     *,
     pictures: int,
-    agreement: float,
+    agreement: float | None = None,
+    layers: bool = False,
+    accept_new_host_key: bool = False,
     progress: Progress,
 ) -> VerifyReport:
     """Runs a bundle through the device's agent and writes verify.json and fps_card.txt into it.
+
+    The file that is run and timed is the one in the bundle: its digest is that of what the device loaded.
 
     Args:
         bundle: The exported network.
         device: Where it runs.
         dataset: Real pictures.
         pictures: How many of them are compared.
-        agreement: Share of pixels of every picture that must get PyTorch's class.
+        agreement: Share of pixels of every picture that must get PyTorch's class; by the device's precision if None.
+        layers: Also ask the runtime for the time of every layer inside the network.
+        accept_new_host_key: Accept the key of a host that was never met.
         progress: Told about every picture and burst.
 
     Returns:
         The report, whether passed or not; call `require_passed` on it.
+
+    Raises:
+        DeviceError: The bundle was built for another kind of device, or the device cannot be reached.
+        VerificationError: The output cannot be compared at all.
     """
-    subnet = bundle.subnet()
-    golden_input, golden_output = bundle.golden()
-    indices = spread_indices(dataset, pictures)
-    shares: list[float] = []
-    with open_agent(device) as agent:
-        model = agent.load(bundle.onnx())
-        difference = relative_difference(_output(agent, model, golden_input, golden_output.shape), golden_output)
-        progress.start("comparing masks", len(indices))
-        for index in indices:
-            picture: Picture = to_batch([dataset.read(index)], bundle.input_size).numpy()
-            expected = torch_output(subnet, picture)
-            shares.append(_agreement(_output(agent, model, picture, expected.shape), expected))
-            progress.advance(note=f"{shares[-1]:.2%} equal")
-        latency = _measure(agent, model, progress)
-        description = agent.describe()
-    worst = min(shares)
-    predicted = bundle.manifest.predicted
-    report = VerifyReport(
-        device=device.name,
-        golden_difference=difference,
-        pictures=len(shares),
-        agreement=float(np.mean(shares)),
-        worst_agreement=worst,
-        required_agreement=agreement,
-        latency=latency,
-        predicted_ms=(predicted.latency_ms, predicted.sd_ms) if predicted else None,
-        comparable_ms=_comparable_ms(latency, predicted),
-        fps_card=_card(bundle, device, latency, description.hardware, description.vendor, description.conditions),
-        passed=difference <= TOLERANCE and worst >= agreement,
+    require_same_kind(bundle, device)
+    usual = bounds_of(device.precision)
+    bounds = usual if agreement is None else Bounds(usual.golden, agreement)
+    reference = _Reference(
+        bundle.subnet(), *bundle.golden(), bundle.input_size, dataset, spread_indices(dataset, pictures)
     )
-    write_atomic(bundle.folder / REPORT, json.dumps(asdict(report), indent=2, allow_nan=False) + "\n")
+    with open_agent(device, accept_new_host_key=accept_new_host_key) as agent:
+        description = agent.describe()
+        require_suitable(device, description, bundle.manifest.opset)
+        require_same_accelerator(bundle, device, description)
+        loaded = _load(agent, bundle)
+        outcome = _compare(agent, loaded, reference, progress)
+        timing = measured(agent, loaded.model, progress)
+        blocks = [layer.name for layer in bundle.space.layers_of(bundle.architecture)]
+        times = by_block(agent.layers(loaded.model), blocks) if layers else ()
+    report = _report(bundle, device, description, outcome, timing, bounds)
+    report = report.with_layers(times)
+    write_atomic(bundle.folder / REPORT, json.dumps(report.to_json(), indent=2, allow_nan=False) + "\n")
     write_atomic(bundle.folder / CARD, report.fps_card + "\n")
     return report
 
 
-def _output(agent: AgentClient, model: str, picture: Picture, shape: tuple[int, ...]) -> Picture:
+def _load(agent: AgentClient, bundle: Bundle) -> LoadedModel:
+    content, model_format, sha256 = bundle.deployed()
+    loaded = agent.load_sent(agent.send(content, model_format), model_format)
+    require_same_file(bundle, agent.device, deployed=sha256, loaded=loaded.artefact.sha256)
+    return loaded
+
+
+def _compare(agent: AgentClient, loaded: LoadedModel, reference: _Reference, progress: Progress) -> _Outcome:
+    golden = reference.golden_output
+    difference = relative_difference(_output(agent, loaded, reference.golden_input, golden.shape), golden)
+    shares: list[float] = []
+    progress.start("comparing masks", len(reference.indices))
+    for index in reference.indices:
+        picture: Picture = to_batch([reference.dataset.read(index)], reference.size).numpy()
+        expected = torch_output(reference.subnet, picture)
+        shares.append(_agreement(_output(agent, loaded, picture, expected.shape), expected))
+        progress.advance(note=f"{shares[-1]:.2%} equal")
+    return _Outcome(difference, tuple(shares))
+
+
+def _output(agent: AgentClient, loaded: LoadedModel, picture: Picture, shape: tuple[int, ...]) -> Picture:
     """What the device computes, which must be comparable: the same shape, and numbers."""
-    outputs = agent.run(model, [picture])
+    outputs = agent.run(loaded.model, [picture.astype(loaded.inputs[0].dtype)])
     if len(outputs) != 1 or outputs[0].shape != shape:
         raise VerificationError(
             f"On {agent.device.name} the network gives {[output.shape for output in outputs]}, PyTorch {[shape]}.",
@@ -155,13 +139,7 @@ def _output(agent: AgentClient, model: str, picture: Picture, shape: tuple[int, 
             known="PyTorch's are finite.",
             fix="Try another --opset, or another precision of the device.",
         )
-    return outputs[0]
-
-
-def _comparable_ms(latency: Latency, predicted: Prediction | None) -> float | None:
-    if predicted is None:
-        return None
-    return latency.median_ms if predicted.statistic == "median" else latency.low_ms
+    return outputs[0].astype(np.float32)
 
 
 def _agreement(output: Picture, expected: Picture) -> float:
@@ -170,44 +148,64 @@ def _agreement(output: Picture, expected: Picture) -> float:
     return float(same.mean())
 
 
-def _measure(agent: AgentClient, model: str, progress: Progress) -> Latency:
-    progress.start("timing", _BURSTS)
-    bursts = []
-    for burst in agent.time([model] * _BURSTS, _BURST):
-        bursts.append(np.array(burst.samples_ns) / 1e6)
-        progress.advance(note=f"{np.median(bursts[-1]):.2f} ms")
-    samples = np.concatenate(bursts)
-    return Latency(
-        median_ms=float(np.median(samples)),
-        p95_ms=float(np.quantile(samples, 0.95)),
-        low_ms=float(np.quantile(samples, 0.1)),
-        samples=len(samples),
-    )
-
-
-def _card(
+def _report(
     bundle: Bundle,
     device: Device,
-    latency: Latency,
-    hardware: dict[str, Any],
-    vendor: dict[str, Any],
-    conditions: dict[str, Any],
-) -> str:
-    height, width = bundle.input_size
-    versions = [f"{name} {version}" for name, version in vendor.get("runtime", {}).items()]
-    runtime = ", ".join([*versions, str(vendor.get("accelerator", device.backend))])
-    clocks = conditions.get("clock_mhz")
-    network = f"{bundle.space.preset.name} {bundle.architecture.slug}"
-    return (
-        f"{network} on {device.name} ({hardware.get('cpu', 'unknown processor')}; {runtime}): "
-        f"latency {latency.median_ms:.2f} ms median, {latency.p95_ms:.2f} ms p95, "
-        f"{1000 / latency.median_ms:.1f} images/s, n {latency.samples}, input 1x3x{height}x{width}, batch 1, fp32, "
-        f"{device.threads} thread(s), clocks {_clock_text(clocks)}, host IO not included"
+    description: DeviceDescription,
+    outcome: _Outcome,
+    timing: Timing,
+    bounds: Bounds,
+) -> VerifyReport:
+    created = datetime.now(UTC)
+    artefact, predicted = bundle.manifest.artefact, bundle.manifest.predicted
+    _, model_format, sha256 = bundle.deployed()
+    vendor = description.vendor
+    simulated = vendor.get("origin") == "simulated"
+    worst = min(outcome.agreements)
+    return VerifyReport(
+        device=device.name,
+        backend=device.backend,
+        precision=device.precision,
+        threads=device.threads,
+        settings=get_backend(device.backend).checked_settings(device.settings, device.source),
+        accelerator=str(vendor.get("accelerator", device.backend)),
+        runtime={str(name): str(version) for name, version in vendor.get("runtime", {}).items()},
+        origin="simulated" if simulated else "measured",
+        created=created.isoformat(timespec="seconds"),
+        artefact=DeployedFile(file=artefact.file if artefact else "network.onnx", format=model_format, sha256=sha256),
+        golden_difference=outcome.golden_difference,
+        golden_tolerance=bounds.golden,
+        pictures=len(outcome.agreements),
+        agreement=float(np.mean(outcome.agreements)),
+        worst_agreement=worst,
+        agreements=outcome.agreements,
+        required_agreement=bounds.agreement,
+        clock=timing.clock,
+        latency=timing.counted,
+        host_latency=timing.host,
+        device_latency=timing.device,
+        predicted_ms=(predicted.latency_ms, predicted.sd_ms) if predicted else None,
+        comparable_ms=timing.counted.comparable_ms(predicted),
+        conditions=timing.conditions,
+        throttled=timing.throttled,
+        clean=not timing.throttled and not simulated,
+        notes=_notes(bundle, device, vendor.get("runtime", {})),
+        layers=(),
+        fps_card=card_of(bundle, device, description, timing, created),
+        passed=outcome.golden_difference <= bounds.golden and worst >= bounds.agreement,
     )
 
 
-def _clock_text(clocks_mhz: list[int] | None) -> str:
-    if not clocks_mhz:
-        return "not measured"
-    low, high = min(clocks_mhz), max(clocks_mhz)
-    return f"{low} MHz" if low == high else f"{low} to {high} MHz"
+def _notes(bundle: Bundle, device: Device, runtime: dict[str, str]) -> tuple[str, ...]:
+    """What is not as it was when the file was built."""
+    artefact = bundle.manifest.artefact
+    if artefact is None:
+        return ()
+    settings = get_backend(device.backend).checked_settings(device.settings, device.source)
+    before = artefact.runtime | artefact.settings | {"threads": str(artefact.threads)}
+    now = runtime | settings | {"threads": str(device.threads)}
+    return tuple(
+        f"built with {name} {value or 'empty'}, verified with {now.get(name, 'none') or 'empty'}"
+        for name, value in sorted(before.items())
+        if str(now.get(name)) != value
+    )

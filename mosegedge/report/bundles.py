@@ -32,7 +32,7 @@ class MeasuredLatency(_Part):
 
 
 class Verification(_Part):
-    """`verify.json`."""
+    """`verify.json`; older ones do not say whether the latency is clean."""
 
     device: str
     agreement: Finite
@@ -40,6 +40,14 @@ class Verification(_Part):
     predicted_ms: tuple[Milliseconds, Finite] | None
     fps_card: str
     passed: bool
+    clean: bool = True
+    origin: str = "measured"
+
+    @property
+    def outcome(self) -> str:
+        """Whether it passed, and what keeps its latency from being quoted."""
+        doubts = [] if self.clean else ["simulated" if self.origin == "simulated" else "throttled"]
+        return ", ".join(["passed" if self.passed else "failed", *doubts])
 
 
 class VerifiedBundle(_Part):

@@ -154,7 +154,7 @@ def _verified(bundles: Sequence[VerifiedBundle], statistic: str) -> list[Markup]
                 number(found.latency.median_ms),
                 number(found.latency.p95_ms),
                 f"{found.agreement:.3%}",
-                "passed" if found.passed else "failed",
+                found.outcome,
             )
         )
     comparable_column = f"measured ms ({'median' if statistic == 'median' else 'low end'})"

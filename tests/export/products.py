@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from mosegedge.data import SegmentationSet, cached
 from mosegedge.data.scenes import SceneSet
+from mosegedge.devices import Device
+from mosegedge.export.build import open_builder
 from mosegedge.export.bundle import Bundle, Prediction
 from mosegedge.export.inherit import export_inherited
 from mosegedge.files import sha256_of_file
@@ -19,7 +23,7 @@ from mosegedge.supernet.model import Supernet
 
 SPACE = SearchSpace.load("nano:96x192:19")
 PREDICTED = Prediction(profile="local/nano-fp32", statistic="quantile10", latency_ms=2.5, sd_ms=0.1)
-TRAIN, GUIDE = SceneSet("train", 16), SceneSet("guide", 2)
+TRAIN, GUIDE, VAL = (cached(SceneSet(*part)) for part in (("train", 16), ("guide", 2), ("val", 3)))
 
 
 def make_bundle(
@@ -29,21 +33,30 @@ def make_bundle(
     opset: int = 17,
     predicted: Prediction | None = PREDICTED,
     seed: int = 0,
+    device: Device | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Bundle:
-    """Exports the smallest network, or another one."""
+    """Exports the smallest network, or another one; built by a device if one is given."""
     supernet = Supernet(SPACE, torch.Generator().manual_seed(seed))
     path = folder.parent / f"supernet-{seed}.safetensors"
     save_supernet(path, supernet, SupernetInfo(space=SPACE, data="scenes", step=0, training={}))
-    return export_inherited(
-        folder,
-        architecture or SPACE.smallest,
-        supernet=supernet,
-        supernet_path=path,
-        train=TRAIN,
-        guide=GUIDE,
-        opset=opset,
-        predicted=predicted,
-    )
+    with open_builder(device, opset=opset, say=say) if device else nullcontext() as builder:
+        return export_inherited(
+            folder,
+            architecture or SPACE.smallest,
+            supernet=supernet,
+            supernet_path=path,
+            train=TRAIN,
+            guide=GUIDE,
+            opset=opset,
+            predicted=predicted,
+            builder=builder,
+        )
+
+
+def pictures(name: str, split: str, root: Path | None) -> SegmentationSet:
+    """In place of the whole data set, for tests of commands."""
+    return {"train": TRAIN, "guide": GUIDE, "val": VAL}[split]
 
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -58,5 +71,7 @@ def seal(folder: Path) -> None:
 
     def digests(manifest: dict[str, Any]) -> None:
         manifest["files_sha256"] = {name: sha256_of_file(folder / name) for name in manifest["files_sha256"]}
+        if manifest["artefact"]:
+            manifest["artefact"]["sha256"] = manifest["files_sha256"][manifest["artefact"]["file"]]
 
     edit(folder, digests)

@@ -112,7 +112,7 @@ def test_a_folder_without_a_manifest_is_no_bundle(folder):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'"text"', b"[" * 100_000, b'{"format": "mosegedge-bundle-1"}']
+    "content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'"text"', b"[" * 100_000, b'{"format": "mosegedge-bundle-2"}']
 )
 def test_a_manifest_that_is_none_is_refused(folder, content):
     (folder / "bundle.json").write_bytes(content)
@@ -123,8 +123,8 @@ def test_a_manifest_that_is_none_is_refused(folder, content):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("format", "mosegedge-bundle-2"),
-        ("format", ["mosegedge-bundle-1"]),
+        ("format", "mosegedge-bundle-3"),
+        ("format", ["mosegedge-bundle-2"]),
         ("code", "0 00 001100 001100 00111100 001109"),
         ("code", "../../etc"),
         ("code", 5),

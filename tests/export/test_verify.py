@@ -7,27 +7,29 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
+import boards
 import numpy as np
 import products
 import pytest
 from typer.testing import CliRunner
 
 from mosegedge.cli.main import app
-from mosegedge.data.scenes import SceneSet
 from mosegedge.devices import Device
-from mosegedge.devices.agent_client import BurstSettings
 from mosegedge.errors import VerificationError
 from mosegedge.export import verify
 from mosegedge.export.bundle import load_bundle
+from mosegedge.files import sha256_of_bytes
 from mosegedge.progress import Silent
 from mosegedge.report.bundles import read_bundles
 
 CARD = re.compile(
     r"nano (\S+) on local \([^;{}\[\]]+; onnxruntime [\d.]+, [^{}\[\]]*CPUExecutionProvider\): "
-    r"latency [\d.]+ ms median, [\d.]+ ms p95, [\d.]+ images/s, n (\d+), "
-    r"input 1x3x(\d+)x(\d+), batch 1, fp32, 1 thread\(s\), clocks (?:not measured|\d+ (?:to \d+ )?MHz), "
-    r"host IO not included"
+    r"latency [\d.]+ ms median, [\d.]+ ms p95 by the host's clock, [\d.]+ images/s, n (\d+), "
+    r"input 1x3x(\d+)x(\d+), batch 1, fp32, 1 thread\(s\), onnx [0-9a-f]{12}, "
+    r"clocks (?:not measured|\d+ (?:to \d+ )?MHz)(?:, temperature \d+ (?:to \d+ )?C)?, "
+    r"host IO not included, \d{4}-\d\d-\d\d"
 )
 
 
@@ -46,14 +48,13 @@ def device(tmp_path, monkeypatch) -> Device:
     """This machine, apart from whatever else is measured on it."""
     monkeypatch.setenv("MOSEGEDGE_LOCK", str(tmp_path / "lock"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(verify, "_BURSTS", 3)
-    monkeypatch.setattr(verify, "_BURST", BurstSettings(min_samples=5, max_samples=5, min_ns=0))
+    boards.shorten(monkeypatch)
     return Device(name="local", backend="onnxruntime", connection="local", cache=str(tmp_path / "cache"))
 
 
 def verified(folder, device):
     return verify.verify_bundle(
-        load_bundle(folder), device, SceneSet("val", 3), pictures=2, agreement=0.999, progress=Silent()
+        load_bundle(folder), device, products.VAL, pictures=2, agreement=0.999, progress=Silent()
     )
 
 
@@ -67,6 +68,9 @@ def test_an_exported_network_passes(folder, device):
     assert 0 < report.latency.low_ms <= report.latency.median_ms <= report.latency.p95_ms
     assert report.predicted_ms == (2.5, 0.1)
     assert report.comparable_ms == report.latency.low_ms
+    assert (report.clock, report.latency, report.device_latency) == ("host", report.host_latency, None)
+    assert len(report.agreements) == 2
+    assert report.artefact.sha256 == load_bundle(folder).manifest.files_sha256["network.onnx"]
 
 
 def test_the_card_has_every_field_of_a_data_sheet(folder, device):
@@ -117,6 +121,7 @@ def test_a_network_that_does_not_belong_to_the_golden_output_fails(folder, devic
 
 @pytest.mark.parametrize(("agreement", "code"), [(0.999, 0), (1.0, 10)])
 def test_the_command_ends_with_the_code_of_the_outcome(folder, device, monkeypatch, agreement, code):
+    monkeypatch.setattr("mosegedge.cli.export.open_data", products.pictures)
     if code:
         monkeypatch.setattr(verify, "_agreement", lambda output, expected: 0.9995)
     result = CliRunner().invoke(
@@ -132,8 +137,15 @@ class FakeAgent:
     def __init__(self, device: Device, output: np.ndarray) -> None:
         self.device, self._output = device, output
 
-    def load(self, model: bytes) -> str:
-        return "model"
+    def describe(self) -> SimpleNamespace:
+        return SimpleNamespace(vendor={})
+
+    def send(self, content: bytes, model_format: str) -> str:
+        return sha256_of_bytes(content)
+
+    def load_sent(self, model: str, model_format: str) -> SimpleNamespace:
+        port, artefact = SimpleNamespace(dtype="float32"), SimpleNamespace(sha256=model)
+        return SimpleNamespace(model=model, inputs=[port], artefact=artefact)
 
     def run(self, model: str, inputs: list[np.ndarray]) -> list[np.ndarray]:
         return [self._output]
@@ -147,7 +159,7 @@ def test_outputs_that_cannot_be_compared_are_errors(folder, device, monkeypatch,
     output = np.full(shape or expected.shape, value, np.float32)
 
     @contextmanager
-    def fake(device: Device) -> Iterator[FakeAgent]:
+    def fake(device: Device, *, accept_new_host_key: bool) -> Iterator[FakeAgent]:
         yield FakeAgent(device, output)
 
     monkeypatch.setattr(verify, "open_agent", fake)
