@@ -142,6 +142,18 @@ def test_what_the_device_cannot_do_is_said_before_any_work(tmp_path, builds, cha
     assert not (tmp_path / "bundle").exists()
 
 
+def test_a_compiler_on_the_host_makes_the_file_that_is_sent(tmp_path, builds, monkeypatch):
+    from mosegedge.devices import host_compiler
+
+    header = json.dumps({"chip": "FakeChip 1", "precision": "fp32"}).encode() + b"\n"
+    compiled = (lambda device, onnx: (header + onnx, "fakeengine", ("compiled here",)))  # fmt: skip
+    monkeypatch.setattr(host_compiler, "prepare", compiled)
+    bundle = load_bundle(products.make_bundle(tmp_path / "bundle", opset=13, device=boards.board(tmp_path)).folder)
+    assert builds.read_text() == ""
+    assert bundle.deployed()[0] == header + bundle.onnx()
+    assert bundle.manifest.artefact.notes == ["compiled here"]
+
+
 def test_a_busy_device_is_not_disturbed(tmp_path, builds, monkeypatch):
     from mosegedge.export import build
 
