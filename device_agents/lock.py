@@ -68,7 +68,8 @@ class DeviceLock:
             while not _taken(descriptor):
                 holder = _holder(descriptor)
                 if run and holder.get("run") == run and _end_left_over(holder.get("pid")):
-                    continue
+                    # A process that ends gives its memory back first and its locks a moment later.
+                    end = max(end, time.monotonic() + _TERMINATION_S)
                 if time.monotonic() >= end:
                     raise RpcError(DEVICE_BUSY, _sentence(holder), holder)
                 time.sleep(_POLL_S)

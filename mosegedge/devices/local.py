@@ -82,9 +82,10 @@ class LocalConnection:
         return LocalProcess([self._interpreter, *arguments])
 
     def put(self, content: bytes, path: str) -> None:
-        """Writes a file; it appears whole or not at all."""
+        """Writes a file unless it is there already; it appears whole or not at all."""
         try:
-            write_atomic(Path(path), content)
+            if not (Path(path).is_file() and Path(path).read_bytes() == content):
+                write_atomic(Path(path), content)
         except OSError as error:
             raise DeviceError(f"{path} cannot be written: {error.strerror}.", fix="Free some disk space.") from error
 

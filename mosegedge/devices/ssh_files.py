@@ -71,8 +71,12 @@ class RemoteFiles:
                 return self._get_through_interpreter(path)
             stream = io.BytesIO()
             try:
-                sftp.getfo(path, stream)
+                sftp.getfo(path, stream, prefetch=False)
             except OSError as error:
+                if isinstance(error, TimeoutError):
+                    raise
+                if not self._login.is_alive_after_all():
+                    raise EOFError from error
                 raise self._failed(f"{path} cannot be read", error) from error
             return stream.getvalue()
 
@@ -89,8 +93,9 @@ class RemoteFiles:
             yield
         except (SSHException, EOFError, TimeoutError) as error:
             # Whatever state the transfer is in, nothing but a new connection is sure to be free of it.
+            why = f"nothing came for {_SILENCE_S:.0f} s" if isinstance(error, TimeoutError) else str(error)
             self._login.close()
-            raise self._login.lost(doing) from error
+            raise self._login.lost(doing, why) from error
 
     def _client(self) -> SFTPClient | None:
         """SFTP, or None where the device has none that works."""
@@ -103,7 +108,7 @@ class RemoteFiles:
                 channel.invoke_subsystem("sftp")
                 self._sftp = SFTPClient(channel)
             except (SFTPError, SSHException, EOFError) as error:
-                if not self._login.alive:
+                if not self._login.is_alive_after_all():
                     raise
                 self._has_sftp = False
                 why = "its login shell prints something first" if isinstance(error, SFTPError) else str(error)
@@ -164,7 +169,7 @@ class RemoteFiles:
         if size > _READ_BACK_BYTES:
             return str(self._asked("digest", path).get("sha256"))
         stream = io.BytesIO()
-        sftp.getfo(path, stream)
+        sftp.getfo(path, stream, prefetch=False)
         return sha256_of_bytes(stream.getvalue())
 
     def _put_through_interpreter(self, content: bytes, path: str) -> None:
@@ -199,7 +204,7 @@ class RemoteFiles:
     def _line(self, opened: Opened, verb: str) -> dict[str, Any]:
         opened.channel.settimeout(_SILENCE_S)
         line = opened.stdout.readline()
-        if not self._login.alive:
+        if not line.endswith(b"\n") and (not self._login.alive or opened.killed):
             raise EOFError
         try:
             answer = json.loads(line)

@@ -11,6 +11,7 @@ import logging
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ CONNECT_S = 5.0
 _HANDSHAKE_S = 30.0
 _ALIVE_INTERVAL_S = 15.0
 _ALIVE_PATIENCE_S = 45.0
+_SETTLE_S = 0.4
 _PROHIBITED = 1
 
 # Without a handler Python prints a library's warnings to stderr, tracebacks included.
@@ -71,10 +73,17 @@ class Login:
         error = self.transport.get_exception()
         return str(error) if error is not None and str(error) else "the other side closed it"
 
-    def lost(self, doing: str) -> ConnectionLostError:
+    def is_alive_after_all(self) -> bool:
+        """Whether it lives, asked after an error: a connection's end is seen a moment after that of its programs."""
+        end_s = time.monotonic() + _SETTLE_S
+        while self.alive and time.monotonic() < end_s:
+            time.sleep(_SETTLE_S / 20)
+        return self.alive
+
+    def lost(self, doing: str, why: str = "") -> ConnectionLostError:
         """The error that says so."""
         return ConnectionLostError(
-            f"The connection to {self.target.name} was lost while {doing}: {self.reason}.",
+            f"The connection to {self.target.name} was lost while {doing}: {why or self.reason}.",
             fix="Check the cable and the board, then start the same command again.",
         )
 
@@ -135,7 +144,7 @@ class Login:
         ours, theirs = socket.socketpair()
         command = self.target.proxy_command
         with theirs:
-            program = subprocess.Popen(command, stdin=theirs, stdout=theirs, start_new_session=True)
+            program = subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno(), start_new_session=True)
         self._closing.callback(program.wait)
         self._closing.callback(program.kill)
         return ours

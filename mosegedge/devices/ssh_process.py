@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from paramiko import Channel
 
 START_S = 60.0
+END_S = 5.0
+_STARTING = "a program was started"
 _MOST_NOISE_BYTES = 1 << 20
 _LONGEST_LINE_BYTES = 1 << 16
 _SHOWN_NOISE = 300
@@ -61,7 +63,9 @@ class RemoteProcess:
 
     def lost(self) -> str:
         """Why the connection is gone; empty while it stands."""
-        return "" if self._login.alive else self._login.reason
+        if self._channel.exit_status == -1 and not self._login.is_alive_after_all():
+            return self._login.reason
+        return ""
 
 
 class Opened:
@@ -85,15 +89,18 @@ class Opened:
             self.stdout = cast(IO[bytes], self.channel.makefile("rb"))
             self.word, self.text = self._answer(login, start)
             self.channel.settimeout(None)
+        except TimeoutError as error:
+            raise login.lost(_STARTING, f"nothing came for {START_S:.0f} s") from error
         except (SSHException, EOFError, OSError) as error:
-            if isinstance(error, TimeoutError):
-                raise DeviceError(
-                    f"{login.target.name} did not start a program within {START_S:.0f} s.",
-                    fix="Check the environment script and the login shell there.",
-                ) from error
-            if not login.alive:
-                raise login.lost("a program was started") from error
+            if not login.is_alive_after_all():
+                raise login.lost(_STARTING) from error
             raise DeviceError(f"{login.target.name} did not start a program: {error or _NOT_EXECUTED}.") from error
+
+    @property
+    def killed(self) -> bool:
+        """Whether it ended without a status: by a signal, or with the connection."""
+        self.channel.status_event.wait(END_S)
+        return int(self.channel.exit_status) == -1
 
     def _answer(self, login: Login, start: Start) -> tuple[str, str]:
         """Reads until the line that only the starter can print; what comes before is the login shell's."""
@@ -105,8 +112,8 @@ class Opened:
             if line.endswith(b"\n") and (answer := start.answer(line.decode(errors="replace"))) is not None:
                 return answer
             noise += line
-        if not login.alive:
-            raise login.lost("a program was started")
+        if not login.alive or (len(noise) < _MOST_NOISE_BYTES and self.killed):
+            raise login.lost(_STARTING)
         said = noise + self._stderr()
         self.channel.close()
         raise DeviceError(

@@ -1,26 +1,29 @@
 """The raw record of one profile: what was measured, line by line, and what happened meanwhile.
 
-{"type": "begin", "plan": ..., "fingerprint": ...}      first line
+{"type": "begin", "plan": ..., "fingerprint": ...}      first line; `run` names the run to the agents on the device
 {"type": "model", "key": ..., "sha256": ...}            a model was built and sent
 {"type": "built", "key": ..., "notes": ...}             what the device's compiler said of it
 {"type": "burst", "key": ..., "visit": 0, ...}          raw samples; each (key, visit) counts once
 {"type": "discard", "visits": ..., "reason": ...}       bursts that do not count: the device was throttled meanwhile
 {"type": "throttled", "visits": ..., "reason": ...}     bursts that count all the same: waiting did not help
 {"type": "failed", "key": ..., "error": ...}            the device cannot run this model
-{"type": "event", "text": ...}                          the agent was started again, and the like
+{"type": "event", "time": ..., "text": ...}             the agent or the connection was lost, and why
+{"type": "resumed", "time": ..., "text": ...}           measuring went on after that, or after another start
 {"type": "conditions", ...}                             clocks, temperature and load after some bursts
 {"type": "end", ...}                                    nothing more will be measured
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mosegedge.devices.agent_client import new_run
 from mosegedge.devices.replies import Artefact, Burst, DeviceDescription
-from mosegedge.errors import ProfileError
+from mosegedge.errors import MosegedgeError, ProfileError
 from mosegedge.files import Journal
 from mosegedge.profiling.measurement import Measurement
 from mosegedge.profiling.plan import Plan
@@ -39,21 +42,22 @@ class ProfileJournal:
         self.models: dict[str, str] = {}
         self.failed: dict[str, str] = {}
         self.formats: dict[str, str] = {}
-        self.notes: dict[str, int] = {}
         self.throttled: dict[str, str] = {}
         self.events: list[str] = []
         self.conditions: list[dict[str, Any]] = []
         self.begin_record: dict[str, Any] | None = None
         self.ended = False
         self._bursts: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
-        for record in self._journal.read():
-            try:
-                self._take(record)
-            except (KeyError, TypeError, AttributeError) as error:
-                raise ProfileError(
-                    f"{path} holds a record that is no part of a journal: {str(record)[:120]}.",
-                    fix="Start again with --restart; the old journal is set aside.",
-                ) from error
+        self._built: dict[str, list[str]] = {}
+        self._early: list[dict[str, Any]] = []
+        self._read()
+        kept = self.begin_record.get("run") if self.begin_record else None
+        self.run = str(kept) if kept else new_run()
+
+    @property
+    def notes(self) -> dict[str, int]:
+        """What the device's compiler said, with the number of models that it said so of."""
+        return dict(Counter(note for notes in self._built.values() for note in notes))
 
     @property
     def bursts(self) -> int:
@@ -77,9 +81,12 @@ class ProfileJournal:
             "space": plan.space.name,
             "fingerprint": description.fingerprint,
             "command": command,
+            "run": self.run,
         }
         if self.begin_record is None:
             self._append(record)
+            for early in self._early:
+                self._append(early)
             return
         if self.begin_record.get("plan") != plan.digest:
             raise ProfileError(
@@ -134,8 +141,12 @@ class ProfileJournal:
         self._append({"type": "failed", "key": key, "error": error})
 
     def add_event(self, text: str) -> None:
-        """Records something that a reader of the numbers should know."""
-        self._append({"type": "event", "text": text})
+        """Records that the agent or the way to it was lost, which a reader of the numbers should know."""
+        self._append_dated("event", text)
+
+    def add_resumed(self, text: str) -> None:
+        """Records that measuring went on."""
+        self._append_dated("resumed", text)
 
     def add_conditions(self, conditions: dict[str, Any]) -> None:
         """Records what the device was doing."""
@@ -163,9 +174,40 @@ class ProfileJournal:
             number += 1
         self.path.rename(target)
 
+    def _append_dated(self, kind: str, text: str) -> None:
+        """Records what happened and when; before the journal has begun it waits for its first line."""
+        record = {"type": kind, "time": datetime.now(UTC).isoformat(timespec="seconds"), "text": text}
+        if self.begin_record is None:
+            self._early.append(record)
+        else:
+            self._append(record)
+
     def _append(self, record: dict[str, Any]) -> None:
-        self._journal.append(record)
+        try:
+            self._journal.append(record)
+        except OSError as error:
+            raise ProfileError(
+                f"{self.path} cannot be written: {error.strerror}.",
+                known=f"{self.bursts} bursts are kept.",
+                fix="Free some disk space, then start the same command again.",
+            ) from error
         self._take(record)
+
+    def _read(self) -> None:
+        fix = "Start again with --restart; the old journal is set aside."
+        try:
+            records = self._journal.read()
+        except OSError as error:
+            raise ProfileError(f"{self.path} cannot be read: {error.strerror}.") from error
+        except MosegedgeError as error:
+            raise ProfileError(error.what, known=error.known, fix=fix) from error
+        for record in records:
+            try:
+                self._take(record)
+            except (KeyError, TypeError, AttributeError, ValueError) as error:
+                raise ProfileError(
+                    f"{self.path} holds a record that is no part of a journal: {str(record)[:120]}.", fix=fix
+                ) from error
 
     def _take(self, record: dict[str, Any]) -> None:
         match record["type"]:
@@ -175,8 +217,7 @@ class ProfileJournal:
                 self.models[record["key"]] = record["sha256"]
                 self.formats[record["key"]] = record.get("format", "onnx")
             case "built":
-                for note in record["notes"]:
-                    self.notes[note] = self.notes.get(note, 0) + 1
+                self._built[record["key"]] = list(record["notes"])
             case "throttled":
                 self.throttled.update({key: record["reason"] for key, _ in record["visits"]})
             case "discard":
@@ -190,8 +231,12 @@ class ProfileJournal:
                 self.events.append(record["text"])
             case "conditions":
                 self.conditions.append(record["values"])
+            case "resumed":
+                pass
             case "end":
                 self.ended = True
+            case unknown:
+                raise ValueError(unknown)
 
 
 def _difference(before: Any, after: Any) -> str:

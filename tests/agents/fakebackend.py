@@ -2,7 +2,7 @@
 
 A model is `{"us": microseconds, "inputs": N, "fail": text}`. The agent dies by its own hand after a number of runs
 when the file named by FAKE_DEATHS has a line left: each agent takes the first line away and dies after that many runs.
-It prints to stdout in every way a vendor library can.
+With FAKE_HANGS it falls silent instead. It prints to stdout in every way a vendor library can.
 """
 
 import json
@@ -76,6 +76,8 @@ def run(model, inputs):
     global runs
     runs += 1
     if LIMIT is not None and runs > LIMIT:
+        if os.environ.get("FAKE_HANGS"):
+            signal.pause()
         os.write(2, b"the board is on fire\n")
         os.kill(os.getpid(), signal.SIGKILL)
     CLOCK.now_ns += int(model.us * 1000)

@@ -6,28 +6,24 @@ import json
 import os
 import random
 import re
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 
 import fakeboard
 import numpy as np
 import pytest
+from comparing import COMMAND, JOURNAL, SETTINGS, SPACE, assert_complete, assert_equal, bursts
 
-from mosegedge.devices import AgentClient, load_device, open_agent
+from mosegedge.devices import AgentClient, agent_client, connect, load_device, open_agent
 from mosegedge.errors import AgentError, DeviceBusyError, ProfileError
-from mosegedge.profiling import ProfileSettings, collector, load_profile, make_plan, profile_device
+from mosegedge.profiling import ProfileSettings, collect, collector, load_profile, make_plan, profile_device
+from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.progress import Silent
-from mosegedge.space import SearchSpace
-
-SPACE = SearchSpace.load("nano")
-SETTINGS = ProfileSettings(scales=(0,), networks=24, passes=2)
-COMMAND = ["profile", "--device", "board", "--space", "nano", "--scales", "0", "--networks", "24", "--passes", "2"]
-JOURNAL = Path("profiles/board/nano-fp32/v1.journal.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +43,7 @@ def install_board(folder: Path, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(collector, "model_file", fakeboard.model_file)
     monkeypatch.setattr(collector, "_WAIT_FOR_LOCK_S", 0)
+    monkeypatch.setattr(collect, "_FIRST_PAUSE_S", 0.01)
     return load_device("board")
 
 
@@ -61,24 +58,6 @@ def undisturbed(quick_disk):
     with pytest.MonkeyPatch.context() as monkeypatch:
         board = install_board(quick_disk / "undisturbed", monkeypatch)
         return profile_device(board, SPACE, settings=SETTINGS)
-
-
-def bursts(path: Path = JOURNAL) -> Counter[tuple[str, int]]:
-    records = [json.loads(line) for line in path.read_text().splitlines()]
-    return Counter((record["key"], record["visit"]) for record in records if record["type"] == "burst")
-
-
-def assert_complete(plan, path: Path = JOURNAL) -> None:
-    """Every burst of the plan is on record, and none twice."""
-    wanted = {(item.key, visit) for item in plan.items for visit in range(item.visits * plan.settings.passes)}
-    found = bursts(path)
-    assert set(found) == wanted
-    assert set(found.values()) == {1}
-
-
-def assert_equal(profile, expected) -> None:
-    for field in ("space", "entries", "networks", "failed", "model", "error", "repeatability"):
-        assert getattr(profile, field) == getattr(expected, field)
 
 
 def start_host(*more: str) -> subprocess.Popen[str]:
@@ -297,3 +276,76 @@ def test_what_stays_throttled_is_kept_and_graded_down_with_the_reason(board, mon
     profile = profile_device(board, SPACE, settings=SETTINGS)
     assert {entry.grade for entry in profile.entries} == {"C"}
     assert all("throttled: HwThermalSlowdown" in entry.reason for entry in profile.entries)
+
+
+def test_the_journal_tells_what_was_lost_when_and_that_it_came_back(board):
+    Path("deaths").write_text("900 1000")
+    profile_device(board, SPACE, settings=SETTINGS)
+    records = [json.loads(line) for line in JOURNAL.read_text().splitlines()]
+    told = [record for record in records if record["type"] in ("event", "resumed")]
+    assert [record["type"] for record in told] == ["event", "resumed"] * 2
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", told[0]["time"])
+    assert "ended during time with status -9" in told[0]["text"]
+    assert re.fullmatch(r"after [\d.]+ s and 1 tries", told[1]["text"])
+
+
+def test_an_agent_that_hangs_is_stopped_and_another_one_goes_on(board, undisturbed, monkeypatch):
+    monkeypatch.setattr(agent_client, "_RUN_S", 0.5)
+    monkeypatch.setenv("FAKE_HANGS", "1")
+    Path("deaths").write_text("700 900")
+    assert_equal(profile_device(board, SPACE, settings=SETTINGS), undisturbed)
+    assert JOURNAL.read_text().count("silent") == 2
+
+
+def test_a_run_goes_on_with_its_token_and_another_run_has_another(board):
+    Path("deaths").write_text("900 0 0 0")
+    with pytest.raises(AgentError):
+        profile_device(board, SPACE, settings=SETTINGS)
+    kept = ProfileJournal(JOURNAL)
+    assert kept.run == ProfileJournal(JOURNAL).run != ProfileJournal(Path("other")).run
+    profile_device(board, SPACE, settings=SETTINGS)
+    assert json.loads(JOURNAL.read_text().splitlines()[0])["run"] == kept.run
+
+
+def test_a_left_over_agent_of_the_same_run_gives_way(board, undisturbed):
+    Path("deaths").write_text("900 0 0 0")
+    with pytest.raises(AgentError):
+        profile_device(board, SPACE, settings=SETTINGS)
+    with connect(board) as connection, AgentClient(connection, board, run=ProfileJournal(JOURNAL).run) as left_over:
+        left_over.lock()
+        os.kill(left_over.pid, signal.SIGSTOP)  # it hangs, and only SIGKILL ends it
+        assert_equal(profile_device(board, SPACE, settings=SETTINGS), undisturbed)
+        assert not left_over.alive
+
+
+@pytest.mark.parametrize(
+    "damage", [b"{", b"[]\n", b'{"type": "bursts"}\n', b'{"type": "burst", "key": []}\n', b"\xff\n"]
+)
+def test_a_damaged_line_is_an_error_of_the_profile(board, damage):
+    Path("deaths").write_text("900 0 0 0")
+    with pytest.raises(AgentError):
+        profile_device(board, SPACE, settings=SETTINGS)
+    lines = JOURNAL.read_bytes().splitlines(keepends=True)
+    JOURNAL.write_bytes(b"".join([*lines[:5], damage if damage.endswith(b"\n") else damage + b"\n", *lines[5:]]))
+    with pytest.raises(ProfileError) as error:
+        profile_device(board, SPACE, settings=SETTINGS)
+    assert str(JOURNAL) in error.value.what
+    assert "--restart" in error.value.fix
+    assert error.value.exit_code == 4
+
+
+def test_a_full_disk_on_the_host_is_named_and_the_run_goes_on_later(board, undisturbed):
+    plan = make_plan(SPACE, board, SETTINGS)
+    limit = 100_000  # bytes that any file may have: enough for the agent, not for the journal
+
+    def fill():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    host = subprocess.run(
+        [sys.executable, fakeboard.__file__, *COMMAND], capture_output=True, text=True, preexec_fn=fill
+    )
+    assert host.returncode == 4, host.stderr
+    assert "cannot be written" in " ".join(host.stderr.split())
+    assert_equal(profile_device(board, SPACE, settings=SETTINGS), undisturbed)
+    assert_complete(plan)

@@ -180,10 +180,10 @@ def sshd(tmp_path, keys) -> Iterator[Sshd]:
     server = new_sshd(
         tmp_path / "sshd",
         keys,
-        XDG_CACHE_HOME=str(tmp_path / "remote cache"),
+        HOME=str(tmp_path / "remote home"),
         MOSEGEDGE_LOCK=str(tmp_path / "lock"),
-        BASH_ENV="",
     )
+    (tmp_path / "remote home").mkdir()
     server.start()
     yield server
     server.stop()

@@ -1,0 +1,39 @@
+"""A small measurement, and what must be equal however often it was disturbed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from mosegedge.profiling import ProfileSettings
+from mosegedge.space import SearchSpace
+
+SPACE = SearchSpace.load("nano")
+SETTINGS = ProfileSettings(scales=(0,), networks=24, passes=2)
+COMMAND = ["profile", "--device", "board", "--space", "nano", "--scales", "0", "--networks", "24", "--passes", "2"]
+JOURNAL = Path("profiles/board/nano-fp32/v1.journal.jsonl")
+
+
+def bursts(path: Path = JOURNAL) -> Counter[tuple[str, int]]:
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    return Counter((record["key"], record["visit"]) for record in records if record["type"] == "burst")
+
+
+def assert_complete(plan, path: Path = JOURNAL) -> None:
+    """Every burst of the plan is on record, and none twice."""
+    wanted = {(item.key, visit) for item in plan.items for visit in range(item.visits * plan.settings.passes)}
+    found = bursts(path)
+    assert set(found) == wanted
+    assert set(found.values()) == {1}
+
+
+def assert_equal(profile, expected) -> None:
+    for field in ("space", "entries", "networks", "failed", "model", "error", "repeatability"):
+        assert getattr(profile, field) == getattr(expected, field)
+
+
+def samples(path: Path = JOURNAL) -> dict[tuple[str, int], list[int]]:
+    """The raw samples that count, by model and visit."""
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    return {(record["key"], record["visit"]): record["samples_ns"] for record in records if record["type"] == "burst"}
