@@ -10,8 +10,8 @@ from scipy.stats import kendalltau
 
 from mosegedge.search.config import SearchConfig
 from mosegedge.search.domain import Domain
-from mosegedge.search.predictor import Predictor
-from mosegedge.search.teachers import GradientBoosting
+from mosegedge.search.predictors.interface import Predictor
+from mosegedge.search.predictors.teachers import GradientBoosting
 from mosegedge.space.codes import Codes
 
 Floats = NDArray[np.float64]

@@ -12,8 +12,6 @@ maximising the likelihood times a log-normal prior, which keeps small archives f
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from mosegedge.search.predictors.description import CodeDescription, Codes, Values
@@ -47,7 +45,7 @@ class GaussianProcess(CodePredictor):
         >>> refit = GaussianProcess(description, start=process.hyperparameters).fit(more_codes, more_miou)
     """
 
-    name: ClassVar[str] = "gp"
+    name = "gp"
 
     def __init__(self, description: CodeDescription, *, start: Hyperparameters | None = None) -> None:
         super().__init__(description)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class CodePredictor(ABC):
         description: Of the codes.
     """
 
-    name: ClassVar[str]
+    name: str
 
     def __init__(self, description: CodeDescription) -> None:
         self.description = description

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import kendalltau
+from generated import PADDED
 from standin import SPACE, global_random_state, miou_of
 
 from mosegedge.errors import SearchError, UsageError
 from mosegedge.search.config import RankNetSettings
-from mosegedge.search.predictor import RankNet
-from mosegedge.search.teachers import CubicRbf, DecisionTree, GradientBoosting
+from mosegedge.search.predictors.description import CodeDescription
+from mosegedge.search.predictors.paper import Mlp, PaperRankNet
+from mosegedge.search.predictors.teachers import CubicRbf, DecisionTree, GradientBoosting
 
 QUICK = RankNetSettings(epochs=150, neurons=64)
 
@@ -17,7 +19,7 @@ QUICK = RankNetSettings(epochs=150, neurons=64)
 def fitted(count=120, settings=QUICK, seed=3):
     rng = np.random.default_rng(seed)
     codes = SPACE.sample(count, rng)
-    ranknet = RankNet(SPACE, settings, rng)
+    ranknet = PaperRankNet(PADDED, rng, settings)
     ranknet.fit(codes, miou_of(codes))
     return ranknet, codes
 
@@ -50,7 +52,7 @@ def test_scores_are_calibrated_to_the_targets():
 def test_a_better_score_than_all_training_scores_is_a_better_prediction(rng):
     middle = SPACE.sample(400, rng)
     middle = middle[np.argsort(miou_of(middle))[100:300]]
-    ranknet = RankNet(SPACE, QUICK, rng)
+    ranknet = PaperRankNet(PADDED, rng, QUICK)
     ranknet.fit(middle, miou_of(middle))
     best, worst = ranknet.predict(SPACE.encode([SPACE.largest, SPACE.smallest]))
     assert best > miou_of(middle).max()
@@ -81,33 +83,26 @@ def test_no_global_random_state_is_read_or_changed():
 
 def test_equal_targets_give_that_target(rng):
     codes = SPACE.sample(30, rng)
-    ranknet = RankNet(SPACE, RankNetSettings(epochs=5, neurons=8), rng)
+    ranknet = PaperRankNet(PADDED, rng, RankNetSettings(epochs=5, neurons=8))
     ranknet.fit(codes, np.full(30, 0.4))
     assert ranknet.predict(codes) == pytest.approx(0.4)
 
 
 def test_codes_of_another_space_work_too(rng):
-    class Bits:
-        def sample(self, count, rng):
-            return rng.integers(0, 2, size=(count, 12))
-
-        def one_hot(self, codes):
-            return np.concatenate([codes, 1 - codes], axis=1).astype(np.float32)
-
-    bits = Bits()
+    bits = CodeDescription.of_choices([2] * 12)
     codes = bits.sample(80, rng)
     target = codes @ np.arange(12.0)
-    ranknet = RankNet(bits, QUICK, rng)
+    ranknet = PaperRankNet(bits, rng, QUICK)
     ranknet.fit(codes, target)
     fresh = bits.sample(200, rng)
     assert kendalltau(ranknet.predict(fresh), fresh @ np.arange(12.0)).statistic > 0.8
 
 
 def test_too_few_rows_and_a_prediction_before_the_fit_are_refused(rng):
-    ranknet = RankNet(SPACE, QUICK, rng)
+    ranknet = PaperRankNet(PADDED, rng, QUICK)
     with pytest.raises(SearchError, match="before it was fitted"):
         ranknet.predict(SPACE.sample(1, rng))
-    with pytest.raises(SearchError, match=r"given 4 evaluated networks.*at least 5.*--initial"):
+    with pytest.raises(SearchError, match=r"ranknet-paper was given 4 evaluated networks.*at least 5.*--initial"):
         ranknet.fit(SPACE.sample(4, rng), np.arange(4.0))
 
 
@@ -139,3 +134,17 @@ def test_tree_teachers_are_deterministic_quiet_and_better_than_the_mean(make, rn
     assert (predictions[0] == predictions[1]).all()
     assert np.square(predictions[0] - miou_of(fresh)).mean() < miou_of(fresh).var()
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rng: Mlp(PADDED, rng, QUICK),
+        lambda rng: PaperRankNet(PADDED, rng, QUICK, encoding="digits"),
+        lambda rng: PaperRankNet(PADDED, rng, QUICK, loss="squared"),
+    ],
+)
+def test_each_part_of_it_can_be_taken_away(make, rng):
+    codes, fresh = SPACE.sample(80, np.random.default_rng(3)), SPACE.sample(200, np.random.default_rng(99))
+    predictor = make(rng).fit(codes, miou_of(codes))
+    assert kendalltau(predictor.predict(fresh), miou_of(fresh)).statistic > 0.5

@@ -1,6 +1,7 @@
-"""Regressors that label synthetic architectures for RankNet: cubic RBF, decision tree, gradient boosting.
+"""Regressors on features: cubic RBF, decision tree, gradient boosting.
 
-They are fitted on the same one-hot features as RankNet and on targets scaled to 0..1 (paper, Algorithm 3, line 4).
+They label synthetic architectures for the paper's RankNet, fitted on the same one-hot features and on targets scaled to
+0..1 (paper, Algorithm 3, line 4); with other settings they are predictors of their own, see `regressors`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeRegressor
 
-Features = NDArray[np.float32]
+Features = NDArray[np.float32] | NDArray[np.float64]
 Values = NDArray[np.float64]
 
 _ROWS_AT_ONCE = 4096
@@ -77,9 +78,15 @@ class GradientBoosting:
     Args:
         seed: LightGBM's seed.
         rows_per_leaf: Fewest training rows in a leaf; LightGBM's own default of 20 hardly splits a hundred rows.
+        leaves: Most leaves of a tree.
+        trees: Number of trees.
+        learning_rate: Share of each tree that is added.
     """
 
-    def __init__(self, seed: int, *, rows_per_leaf: int = 20) -> None:
+    def __init__(
+        self, seed: int, *, rows_per_leaf: int = 20, leaves: int = 31, trees: int = 100, learning_rate: float = 0.1
+    ) -> None:
+        self._trees = trees
         self._parameters = {
             "objective": "regression",
             "seed": seed,
@@ -88,12 +95,14 @@ class GradientBoosting:
             "num_threads": 1,
             "verbosity": -1,
             "min_data_in_leaf": rows_per_leaf,
+            "num_leaves": leaves,
+            "learning_rate": learning_rate,
         }
 
     def fit(self, features: Features, targets: Values) -> None:
-        """Boosts a hundred trees."""
+        """Boosts the trees."""
         data = lightgbm.Dataset(features, targets, params={"verbosity": -1}, free_raw_data=True)
-        self._booster = lightgbm.train(self._parameters, data, num_boost_round=100)
+        self._booster = lightgbm.train(self._parameters, data, num_boost_round=self._trees)
 
     def predict(self, features: Features) -> Values:
         """Sum of the trees."""

@@ -1,0 +1,69 @@
+"""Rising maps from scores, which only order networks, to the unit of the targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from mosegedge.search.predictors.description import Values
+
+_LEAST_SLOPE = 1e-6
+
+
+@dataclass(frozen=True)
+class Line:
+    """A rising straight line.
+
+    Args:
+        slope: In units of the targets; not negative.
+        offset: The target at score 0.
+    """
+
+    slope: float
+    offset: float
+
+    @classmethod
+    def fitted(cls, scores: Values, y: Values) -> Self:
+        """Least squares; where that would fall, as it may for scores that are wrong altogether, it rises a little."""
+        variance = float(scores.var())
+        slope = float(((scores - scores.mean()) * (y - y.mean())).mean()) / variance if variance else 0.0
+        slope = max(slope, _LEAST_SLOPE * float(y.std())) if np.ptp(y) else 0.0
+        return cls(slope, float(y.mean()) - slope * float(scores.mean()))
+
+    def __call__(self, scores: Values) -> Values:
+        """Scores in the unit of the targets."""
+        return np.asarray(self.offset + self.slope * scores, dtype=np.float64)
+
+
+class Quantiles:
+    """A rising, piecewise linear map.
+
+    The k-th smallest training score is mapped to the k-th smallest target. Beyond the ends it goes on with the mean
+    slope of the outer quarter, so that a network predicted better than all evaluated ones stays better.
+
+    Args:
+        scores: Of the training rows.
+        y: Their targets.
+    """
+
+    def __init__(self, scores: Values, y: Values) -> None:
+        knots = np.unique(np.sort(scores), return_index=True)
+        self._scores, self._targets = knots[0], np.sort(y)[knots[1]]
+        quarter = max(1, len(self._scores) // 4)
+        self._low_slope = self._slope(0, quarter)
+        self._high_slope = self._slope(-1 - quarter, -1)
+
+    def __call__(self, scores: Values) -> Values:
+        """Scores in the unit of the targets."""
+        inside = np.interp(scores, self._scores, self._targets)
+        below = np.minimum(scores - self._scores[0], 0.0) * self._low_slope
+        above = np.maximum(scores - self._scores[-1], 0.0) * self._high_slope
+        return np.asarray(inside + below + above, dtype=np.float64)
+
+    def _slope(self, first: int, last: int) -> float:
+        if len(self._scores) < 2:
+            return 0.0
+        rise = self._targets[last] - self._targets[first]
+        return float(rise / (self._scores[last] - self._scores[first]))
