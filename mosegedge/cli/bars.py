@@ -18,16 +18,7 @@ class RichProgress:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
-        self._bar = RichBar(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[note]}"),
-            console=self._console,
-        )
+        self._bar = _bar_on(self._console)
         self._task: TaskID | None = None
 
     def __enter__(self) -> RichProgress:
@@ -53,10 +44,71 @@ class RichProgress:
         self._console.print(text, highlight=False, markup=False)
 
 
-class LineProgress:
-    """Lines on stderr, at most one every ten seconds and one at the end."""
+class DeviceBars:
+    """A live line for each of several devices on stderr; also a context manager, as `RichProgress`."""
 
     def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._bar = _bar_on(self._console)
+
+    def __enter__(self) -> DeviceBars:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def of(self, device: str) -> DeviceBar:
+        """The line of one device."""
+        return DeviceBar(device, self._bar, self._console)
+
+
+class DeviceBar:
+    """One device's line, used for one piece of work after the other; safe to use from a thread of its own."""
+
+    def __init__(self, device: str, bar: RichBar, console: Console) -> None:
+        self._device = device
+        self._bar = bar
+        self._console = console
+        self._task = bar.add_task(f"{device}: waiting", total=None, note="")
+
+    def start(self, what: str, total: int, done: int = 0) -> None:
+        """Begins a new piece of work on the same line."""
+        self._bar.reset(self._task, total=total, completed=done, description=f"{self._device}: {what}", note="")
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Moves the bar."""
+        self._bar.update(self._task, advance=steps, note=note)
+
+    def say(self, text: str) -> None:
+        """Prints a line above all bars."""
+        self._console.print(f"{self._device}: {text}", highlight=False, markup=False)
+
+
+def _bar_on(console: Console) -> RichBar:
+    return RichBar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+    )
+
+
+class LineProgress:
+    """Lines on stderr, at most one every ten seconds and one at the end.
+
+    Args:
+        prefix: Begins every line: which device it is about, where there are several.
+    """
+
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
         self._what = ""
         self._total = self._done = self._done_before = 0
         self._started = self._printed = 0.0
@@ -79,5 +131,5 @@ class LineProgress:
 
     def say(self, text: str) -> None:
         """Prints a line."""
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(f"{self._prefix}{text}\n")
         sys.stderr.flush()

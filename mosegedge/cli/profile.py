@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mosegedge.cli.options import DeviceOption, SpaceOption, open_space
+from mosegedge.cli.completion import device_names
+from mosegedge.cli.devices import AcceptNewHostKey
+from mosegedge.cli.options import SpaceOption, open_space
 from mosegedge.cli.output import JsonFlag, emit, progress, say
-from mosegedge.errors import UsageError
+from mosegedge.cli.profile_text import one_line, plan_result, plan_text, profile_text, summary
+from mosegedge.errors import DeviceError, MosegedgeError, UsageError
 
 if TYPE_CHECKING:
-    from mosegedge.profiling.plan import Plan
-    from mosegedge.profiling.profile import Profile
+    from mosegedge.devices import Device
+    from mosegedge.profiling.plan import ProfileSettings
+    from mosegedge.progress import Progress
+    from mosegedge.space import SearchSpace
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -35,7 +42,10 @@ def register(app: typer.Typer) -> None:
 
 
 def profile(
-    device: DeviceOption = "local",
+    device: Annotated[
+        str,
+        typer.Option(help="Name of a device, or several as a,b,c: side by side.", autocompletion=device_names),
+    ] = "local",
     space: SpaceOption = "tiny",
     data: Annotated[
         str, typer.Option("--data", help="Take crop and number of classes from this data set, as camvid.")
@@ -47,6 +57,7 @@ def profile(
     threads: Annotated[int, typer.Option(min=0, help="Threads inside one operator; 0 for the device's own.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Decides the networks and the order.")] = 0,
     output_root: RootOption = Path("profiles"),
+    accept_new_host_key: AcceptNewHostKey = False,
     restart: Annotated[bool, typer.Option("--restart", help="Set an unfinished measurement aside.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and touch nothing.")] = False,
     as_json: JsonFlag = False,
@@ -58,11 +69,12 @@ def profile(
     from dataclasses import replace
 
     from mosegedge.devices import load_device
-    from mosegedge.profiling import ProfileSettings, make_plan, profile_device
+    from mosegedge.profiling import ProfileSettings, make_plan
     from mosegedge.space import SearchSpace
 
-    chosen = load_device(device)
-    chosen = replace(chosen, threads=threads) if threads else chosen
+    names = [name.strip() for name in device.split(",")]
+    chosen = [load_device(name) for name in names]
+    chosen = [replace(one, threads=threads) for one in chosen] if threads else chosen
     settings = ProfileSettings(
         scales=_digits(scales),
         networks=networks,
@@ -72,17 +84,101 @@ def profile(
     )
     loaded = open_space(space, data) if data else SearchSpace.load(space)
     if dry_run:
-        plan = make_plan(loaded, chosen, settings)
-        emit(_plan_result(plan), _plan_text(plan), as_json=as_json)
+        plans = [make_plan(loaded, one, settings) for one in chosen]
+        rows = [plan_result(plan) for plan in plans]
+        text = "\n\n".join(map(plan_text, plans))
+        emit(rows[0] if len(rows) == 1 else {"plans": rows}, text, as_json=as_json)
         return
-    command = shlex.join(["mosegedge", *sys.argv[1:]])
+    if accept_new_host_key:
+        _meet(chosen)
+    measure = _profile_one if len(chosen) == 1 else _profile_several
+    measure(chosen, loaded, settings=settings, root=output_root, restart=restart, as_json=as_json)
+
+
+def _profile_one(
+    devices: list[Device], space: SearchSpace, *, settings: ProfileSettings, root: Path, restart: bool, as_json: bool
+) -> None:
+    from mosegedge.profiling import profile_device
+
     with progress() as bar:
-        finished = profile_device(
-            chosen, loaded, settings=settings, root=output_root, progress=bar, command=command, restart=restart
+        found = profile_device(
+            devices[0], space, settings=settings, root=root, progress=bar, command=_command(), restart=restart
         )
-    path = output_root / f"{finished.name}.json"
+    path = root / f"{found.name}.json"
     say(f"Wrote {path}")
-    emit({"path": str(path), **_summary(finished)}, _profile_text(finished), as_json=as_json)
+    emit({"path": str(path), **summary(found)}, profile_text(found), as_json=as_json)
+
+
+def _profile_several(
+    devices: list[Device], space: SearchSpace, *, settings: ProfileSettings, root: Path, restart: bool, as_json: bool
+) -> None:
+    """Prints what was measured, then what was not; ends with the exit code of the first that failed."""
+    from mosegedge.profiling.several import profile_devices
+
+    with _progress_of_devices() as progress_of:
+        outcomes = profile_devices(
+            devices, space, settings=settings, root=root, progress_of=progress_of, command=_command(), restart=restart
+        )
+    rows: list[dict[str, Any]] = []
+    for outcome in outcomes:
+        name = outcome.device.name
+        if outcome.profile is not None:
+            path = root / f"{outcome.profile.name}.json"
+            say(f"Wrote {path}")
+            rows.append({"target": name, "path": str(path), **summary(outcome.profile)})
+        else:
+            rows.append({"target": name, "failure": str(outcome.error), "exit_code": _exit_code(outcome.error)})
+    text = "\n\n".join(profile_text(outcome.profile) for outcome in outcomes if outcome.profile is not None)
+    if text or as_json:
+        emit({"profiles": rows}, text, as_json=as_json)
+    failed = [row for row in rows if "failure" in row]
+    for row in failed:
+        say(f"mosegedge: {row['target']}: {row['failure']}")
+    if failed:
+        again = _command(only=",".join(row["target"] for row in failed))
+        say(f"{len(failed)} of {len(rows)} devices failed; what was measured is kept. Go on with: {again}")
+        raise typer.Exit(failed[0]["exit_code"])
+
+
+@contextmanager
+def _progress_of_devices() -> Iterator[Callable[[str], Progress]]:
+    """A live line a device on a terminal, lines that begin with its name elsewhere."""
+    from mosegedge.cli.bars import DeviceBars, LineProgress
+
+    if sys.stderr.isatty():
+        with DeviceBars() as bars:
+            yield bars.of
+    else:
+        yield lambda name: LineProgress(f"{name}: ")
+
+
+def _exit_code(error: Exception | None) -> int:
+    return error.exit_code if isinstance(error, MosegedgeError) else MosegedgeError.exit_code
+
+
+def _meet(devices: list[Device]) -> None:
+    """Connects once, so that the host keys are known from here on; one of several that fails does so again later."""
+    from mosegedge.devices import connect
+
+    for device in devices:
+        try:
+            with connect(device, accept_new_host_key=True):
+                pass
+        except DeviceError:
+            if len(devices) == 1:
+                raise
+
+
+def _command(only: str = "") -> str:
+    """The command line as it was typed, or with other devices."""
+    words = ["mosegedge", *sys.argv[1:]]
+    if only:
+        for place, word in enumerate(words):
+            if word == "--device":
+                words[place + 1] = only
+            elif word.startswith("--device="):
+                words[place] = f"--device={only}"
+    return shlex.join(words)
 
 
 def predict(
@@ -125,11 +221,11 @@ def list_profiles(output_root: RootOption = Path("profiles"), as_json: JsonFlag 
     for path in list_profiles(output_root):
         name = str(path.relative_to(output_root).with_suffix(""))
         try:
-            rows.append({"name": name, **_summary(load_profile(path))})
+            rows.append({"name": name, **summary(load_profile(path))})
         except ProfileError as error:
             rows.append({"name": name, "problem": str(error)})
     lines = [
-        f"{row['name']}: {row['problem']}" if "problem" in row else f"{row['name']}: {_one_line(row)}" for row in rows
+        f"{row['name']}: {row['problem']}" if "problem" in row else f"{row['name']}: {one_line(row)}" for row in rows
     ]
     emit({"profiles": rows}, "\n".join(lines) or f"There is no profile in {output_root}.", as_json=as_json)
 
@@ -144,7 +240,7 @@ def show_profile(
     from mosegedge.profiling import load_profile
 
     found = load_profile(name, root=output_root)
-    emit(_summary(found), _profile_text(found), as_json=as_json)
+    emit(summary(found), profile_text(found), as_json=as_json)
 
 
 def _digits(text: str) -> tuple[int, ...]:
@@ -160,86 +256,3 @@ def _seconds(text: str) -> float:
         return float(text.rstrip("smh")) * unit
     except ValueError as error:
         raise UsageError(f"--budget {text} is no time.", fix="Write it as 90s, 10m or 1h.") from error
-
-
-def _plan_result(plan: Plan) -> dict[str, Any]:
-    return {
-        "space": plan.space.name,
-        "device": plan.device.name,
-        "threads": plan.device.threads,
-        "scales": list(plan.settings.scales),
-        "entries": plan.positions,
-        "distinct_layers": len(plan.layers),
-        "fit_networks": len(plan.fit),
-        "held_out_networks": len(plan.held_out),
-        "passes": plan.settings.passes,
-        "bursts": plan.settings.passes * plan.bursts_a_pass,
-        "estimated_minutes": round(plan.estimate_s / 60, 1),
-    }
-
-
-def _plan_text(plan: Plan) -> str:
-    scales = ", ".join(map(str, plan.settings.scales))
-    return (
-        f"{plan.space.name} on {plan.device.name}, {plan.device.threads} thread(s), scales {scales}\n"
-        f"{plan.positions} entries of the table, {len(plan.layers)} distinct layers\n"
-        f"{len(plan.fit)} whole networks to fit the model, {len(plan.held_out)} to judge it\n"
-        f"{plan.settings.passes} passes, {plan.settings.passes * plan.bursts_a_pass} bursts\n"
-        f"about {plan.estimate_s / 60:.1f} minutes; nothing was touched"
-    )
-
-
-def _summary(found: Profile) -> dict[str, Any]:
-    grades: list[str] = [entry.grade for entry in found.entries]
-    return {
-        "name": found.name,
-        "created": found.created.isoformat(),
-        "space": found.space.name,
-        "scales": found.protocol.scales,
-        "device": {"cpu": found.device.hardware.get("cpu"), **found.device.vendor.get("runtime", {})},
-        "threads": found.protocol.threads,
-        "statistic": found.protocol.statistic,
-        "passes": found.protocol.passes,
-        "entries": len(found.entries),
-        "grades": {grade: grades.count(grade) for grade in "ABC"},
-        "failed": len(found.failed),
-        "networks": len(found.networks),
-        "model": found.model.model_dump(),
-        "error": found.error.model_dump(),
-        "repeatability": found.repeatability.model_dump(),
-    }
-
-
-def _one_line(row: dict[str, Any]) -> str:
-    error = row["error"]
-    return (
-        f"{row['created'][:10]}, {row['entries']} layers, scales {','.join(map(str, row['scales']))}, "
-        f"held-out tau {error['kendall_tau']:.3f}, MAPE {error['mape']:.1%}"
-    )
-
-
-def _profile_text(found: Profile) -> str:
-    row, error, repeat = _summary(found), found.error, found.repeatability
-    by_scale, flops_by_scale = (
-        ", ".join(f"{scale}: {tau:.3f}" for scale, tau in taus.items())
-        for taus in (error.by_scale_kendall_tau, error.by_scale_flops_kendall_tau)
-    )
-    terms = ", ".join(f"{value:.4g} * {name}" for name, value in found.model.coefficients.items())
-    beyond = found.model.overflow
-    terms += f", {beyond.ms_per_million:.4g} * weights_million beyond {beyond.held_million:.3g}" if beyond else ""
-    constants = ", ".join(f"{scale}: {value:.3f}" for scale, value in found.model.constants_ms.items())
-    return (
-        f"{found.name}  {row['created']}\n"
-        f"device      {row['device']}, {found.protocol.threads} thread(s), {found.protocol.precision}\n"
-        f"layers      {row['entries']} at scales {row['scales']}, grades {row['grades']}, failed {row['failed']}\n"
-        f"networks    {row['networks']}, of which {error.networks} held out\n"
-        f"value       {found.protocol.statistic} of {found.protocol.passes} passes\n"
-        f"model       {terms}; constant by scale {constants} ms; sd {found.model.relative_sd:.1%}\n"
-        f"held out    Kendall tau {error.kendall_tau:.3f} (by scale {by_scale}), Spearman {error.spearman:.3f}, "
-        f"MAPE {error.mape:.2%}, bias {error.bias:+.2%}, worst {error.worst:.1%}\n"
-        f"beside it   tau of FLOPs {error.flops_kendall_tau:.3f} (by scale {flops_by_scale}),\n"
-        f"            of parameters {error.params_kendall_tau:.3f}, "
-        f"of the plain sum {error.sum_of_layers_kendall_tau:.3f} (MAPE {error.sum_of_layers_mape:.2%})\n"
-        f"repeats to  tau {repeat.networks_kendall_tau:.3f}, MAPE {repeat.networks_mape:.2%}, "
-        f"layers {repeat.layers_mape:.2%}; drift {repeat.drift:.1%}"
-    )

@@ -113,7 +113,7 @@ def _examine(device: Device, *, accept_new_host_key: bool) -> Iterator[Check]:
             yield Check("login", "ok", f"cache folder {connection.cache}")
         for check in probe_checks(device, connection):
             yield check
-            if check.name == "interpreter" and check.status == "failed":
+            if check.name in ("environment", "interpreter") and check.status == "failed":
                 return
         try:
             agent = stack.enter_context(AgentClient(connection, device, client="mosegedge devices doctor"))

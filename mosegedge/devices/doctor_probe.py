@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mosegedge.devices.connection import Connection, Process
-from mosegedge.devices.doctor_checks import Check, failure, line_to_write
+from mosegedge.devices.connection import Connection, Process, connect
+from mosegedge.devices.doctor_checks import Check, Status, failure, line_to_write
 from mosegedge.devices.inventory import Device
 from mosegedge.errors import DeviceError
 
 _MARK = "mosegedge-probe "
 _ANSWER_S = 30.0
+_SHARED_LIBRARY = "libpython"
 _OLDEST = (3, 7)
 # The agent's cache grows to 4 GiB; a compiler wants about as much room as the largest network.
 _LITTLE_DISK_MIB, _NO_DISK_MIB = 4096, 256
@@ -53,13 +54,17 @@ class _Probed:
 
 
 def probe_checks(device: Device, connection: Connection) -> Iterator[Check]:
-    """Environment script, interpreter, disk and memory; ends after the interpreter where that cannot be used."""
+    """Environment script, interpreter, disk and memory; ends where the interpreter cannot be used."""
     scripts = [part.strip() for part in device.environment.split(",") if part.strip()]
     try:
         probed = _ask(connection, scripts)
     except DeviceError as error:
-        fix = line_to_write(device, 'interpreter = "/path/to/python3"')
-        yield failure("interpreter", error, fix=fix)
+        if scripts and _starts_without_environment(device):
+            yield failure("environment", error, fix=line_to_write(device, 'environment = "/path/to/set_env.sh"'))
+        elif _SHARED_LIBRARY in str(error):
+            yield failure("interpreter", error, fix=_library_fix(device))
+        else:
+            yield failure("interpreter", error, fix=line_to_write(device, 'interpreter = "/path/to/python3"'))
         return
     if scripts:
         yield _environment(device, scripts, probed)
@@ -68,6 +73,22 @@ def probe_checks(device: Device, connection: Connection) -> Iterator[Check]:
     if interpreter.status != "failed":
         yield _disk(device, connection.cache, probed)
         yield _memory(probed)
+
+
+def _starts_without_environment(device: Device) -> bool:
+    """Whether it is the environment script that keeps a program from starting."""
+    try:
+        with connect(replace(device, environment="")) as connection:
+            _ask(connection, [])
+    except DeviceError:
+        return False
+    return True
+
+
+def _library_fix(device: Device) -> str:
+    """A Python that was built with --enable-shared needs the folder of its library."""
+    script = line_to_write(device, 'environment = "/path/to/script"')
+    return f"{script} The script reads the vendor's own and adds the folder of libpython to LD_LIBRARY_PATH."
 
 
 def _ask(connection: Connection, scripts: list[str]) -> _Probed:
@@ -130,7 +151,7 @@ def _disk(device: Device, cache: str, probed: _Probed) -> Check:
     if not probed.writable:
         return Check("disk", "failed", f"{cache} cannot be written by this user.", other)
     if probed.disk_mib < _LITTLE_DISK_MIB:
-        status = "failed" if probed.disk_mib < _NO_DISK_MIB else "warning"
+        status: Status = "failed" if probed.disk_mib < _NO_DISK_MIB else "warning"
         return Check("disk", status, f"{found}; models take up to {_LITTLE_DISK_MIB} MiB.", f"Free some, or: {other}")
     return Check("disk", "ok", found)
 
@@ -140,6 +161,6 @@ def _memory(probed: _Probed) -> Check:
         return Check("memory", "skipped", "The system does not tell.")
     found = f"{probed.memory_mib} MiB available"
     if probed.memory_mib < _LITTLE_MEMORY_MIB:
-        status = "failed" if probed.memory_mib < _NO_MEMORY_MIB else "warning"
+        status: Status = "failed" if probed.memory_mib < _NO_MEMORY_MIB else "warning"
         return Check("memory", status, found, "End other programs there; compilers need memory too.")
     return Check("memory", "ok", found)

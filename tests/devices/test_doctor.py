@@ -106,6 +106,7 @@ def test_something_that_is_no_interpreter_is_quoted(device, tmp_path):
     program = "sys.exit('libpython3.7m.so.1.0: cannot open shared object file')"
     diagnosis = diagnose(replace(device, interpreter=interpreter(tmp_path, program)))
     assert "libpython3.7m.so.1.0" in check(diagnosis, "interpreter").found
+    assert "LD_LIBRARY_PATH" in check(diagnosis, "interpreter").fix
     assert "status 1" in check(diagnosis, "interpreter").found
 
 
