@@ -55,15 +55,7 @@ def drop_useless_padding_counts(model: onnx.ModelProto) -> bool:
     changed = False
     for node in model.graph.node:
         found = attributes_of(node)
-        pads = found.get("pads", [])
-        padded = found.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or (isinstance(pads, list) and any(pads))
-        # With ceil_mode, windows reach beyond the edge without any padding being written.
-        if (
-            node.op_type == "AveragePool"
-            and found.get("count_include_pad")
-            and not padded
-            and not found.get("ceil_mode")
-        ):
+        if node.op_type == "AveragePool" and found.get("count_include_pad") and not pads(found):
             _remove(node, "count_include_pad")
             changed = True
     return changed
