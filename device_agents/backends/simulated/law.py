@@ -26,6 +26,7 @@ BYTES_PER_NS = 20.0
 _LARGEST_GAIN = 0.06
 _NODES_WITHOUT_GAIN = 8
 _BYTES = {"fp32": 4, "fp16": 2, "int8": 1}
+_DOMAINS = ("", "ai.onnx")
 _NO_TIME = ("Constant", "Identity")
 _DTYPES = {
     TensorProto.FLOAT: "float32",
@@ -62,6 +63,9 @@ class Graph:
         except Exception as error:
             # Protobuf, checker and shape inference raise classes of their own without a common base.
             raise RpcError(BAD_MODEL, "The model cannot be read as ONNX: %s" % str(error)[:300])
+        strange = [node for node in graph.node if node.domain not in _DOMAINS]
+        if strange:
+            raise RpcError(BAD_MODEL, "The law knows no operator %s.%s." % (strange[0].domain, strange[0].op_type))
         constants = {tensor.name for tensor in graph.initializer}
         self.inputs = [_described(value) for value in graph.input if value.name not in constants]
         self.outputs = [_described(value) for value in graph.output]
