@@ -53,24 +53,22 @@ def sha256_of_file(path: Path) -> str:
 
 
 @contextmanager
-def exclusive(folder: Path, work: str) -> Iterator[None]:
+def exclusive(folder: Path, work: str, *, error: type[MosegedgeError] = UsageError) -> Iterator[None]:
     """Keeps a second process out of a run folder; the lock goes with the process, however that ends.
 
     Args:
         folder: Made if missing.
         work: What is done there, for the message: `training`.
-
-    Raises:
-        UsageError: Another process holds the folder.
+        error: Raised where another process holds the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(
+        except BlockingIOError as held:
+            raise error(
                 f"Another {work} is at work in {folder}.", fix="Wait until it ends, or choose another --output."
-            ) from error
+            ) from held
         yield
 
 

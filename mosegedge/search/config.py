@@ -1,13 +1,17 @@
-"""Settings of a search; all defaults are the paper's Table I."""
+"""Settings of a search. Two of them have a name: `default`, the strongest known, and `paper`, the paper's Table I."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from mosegedge.errors import UsageError
 from mosegedge.search.domain import ALL_SCALES
+
+InnerMethod = Literal["nsga2", "moead", "random"]
+PrescreenStrategy = Literal["hypervolume", "ehvi", "hierarchical", "latency", "survival"]
+UniformitySolver = Literal["exact", "genetic"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,21 +45,24 @@ class RankNetSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class InnerSettings:
-    """Settings of NSGA-II, which searches on predicted objectives.
+    """Settings of the inner search, which works on predicted objectives.
 
     Attributes:
-        population: Size of the population.
+        method: `nsga2`; `moead` and `random` are there for comparison.
+        population: Size of the population; random search draws as many codes in each generation.
         generations: Generations of one inner search.
         crossover: Probability that a pair of parents is crossed.
         mutation: Probability that a digit is drawn anew.
     """
 
+    method: InnerMethod = "nsga2"
     population: int = 100
-    generations: int = 1000
+    generations: int = 100
     crossover: float = 0.9
     mutation: float = 0.05
 
     def __post_init__(self) -> None:
+        _one_of(self.method, "inner search", get_args(InnerMethod), "--inner")
         _at_least(self, "population", 4)
         _at_least(self, "generations", 1)
         for name in ("crossover", "mutation"):
@@ -64,8 +71,28 @@ class InnerSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PrescreenSettings:
+    """Which of the candidates of an inner search are evaluated.
+
+    Attributes:
+        strategy: One of `mosegedge.search.prescreen`.
+        counts_front: Whether `hierarchical` and `latency` look for latencies that are uniform together with those of
+            the archive's front (the paper's Algorithm 4) or by themselves (its equation 8).
+        solver: How `hierarchical` finds them: `exact`, or the paper's `genetic` algorithm.
+    """
+
+    strategy: PrescreenStrategy = "hypervolume"
+    counts_front: bool = True
+    solver: UniformitySolver = "exact"
+
+    def __post_init__(self) -> None:
+        _one_of(self.strategy, "pre-screening strategy", get_args(PrescreenStrategy), "--prescreen")
+        _one_of(self.solver, "solver", get_args(UniformitySolver), "solver")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SearchConfig:
-    """Settings of a search.
+    """Settings of a search; the defaults are those of the configuration `default`.
 
     Attributes:
         initial: Size of the initial population: the two bounds of the space and uniformly random networks.
@@ -77,12 +104,17 @@ class SearchConfig:
         baselines: Whether networks of uniform width are evaluated too, for comparison.
         held_out: Share of the archive that is left out of an extra fit, to see how well the predictor orders it.
         chosen: Networks picked from the final front.
-        ranknet: Hyperparameters of the predictor.
-        inner: Settings of NSGA-II.
+        predictor: Of accuracy, one of `mosegedge.search.predictors`.
+        exploration: Standard deviations that are added to predictions in the inner search and in pre-screening by
+            `hypervolume`: networks that the predictor knows little about look better. Predictors without a standard
+            deviation need 0.
+        prescreen: Which candidates are evaluated.
+        ranknet: Hyperparameters of the predictor `ranknet-paper`.
+        inner: Settings of the inner search.
     """
 
-    initial: int = 300
-    generations: int = 20
+    initial: int = 50
+    generations: int = 26
     evaluations: int = 8
     seed: int = 0
     max_latency_ms: float | None = None
@@ -90,12 +122,16 @@ class SearchConfig:
     baselines: bool = True
     held_out: float = 0.2
     chosen: int = 5
+    predictor: str = "gp"
+    exploration: float = 1.0
+    prescreen: PrescreenSettings = field(default_factory=PrescreenSettings)
     ranknet: RankNetSettings = field(default_factory=RankNetSettings)
     inner: InnerSettings = field(default_factory=InnerSettings)
 
     def __post_init__(self) -> None:
         for name, least in (("initial", 1), ("generations", 0), ("evaluations", 1), ("seed", 0), ("chosen", 1)):
             _at_least(self, name, least)
+        _at_least(self, "exploration", 0)
         if self.max_latency_ms is not None and not self.max_latency_ms > 0:
             raise UsageError(f"max_latency_ms is {self.max_latency_ms}; it must be a positive number of milliseconds.")
         if not 0 <= self.held_out < 1:
@@ -140,3 +176,35 @@ def _at_least(settings: RankNetSettings | InnerSettings | SearchConfig, name: st
     value = getattr(settings, name)
     if not least <= value < float("inf"):
         raise UsageError(f"{name} is {value}; it must be at least {least}.")
+
+
+def _one_of(value: str, what: str, known: tuple[str, ...], option: str) -> None:
+    if value not in known:
+        raise UsageError(
+            f"There is no {what} {value!r}.", known=f"Known: {', '.join(known)}.", fix=f"Choose one with {option}."
+        )
+
+
+PAPER = SearchConfig(
+    initial=100,
+    generations=20,
+    predictor="ranknet-paper",
+    exploration=0.0,
+    prescreen=PrescreenSettings(strategy="hierarchical"),
+    inner=InnerSettings(generations=1000),
+)
+CONFIGURATIONS = {"default": SearchConfig(), "paper": PAPER}
+
+
+def configuration(name: str) -> SearchConfig:
+    """The settings of this name.
+
+    `default` needs the fewest evaluations: a Gaussian process, candidates that add the most hypervolume if their
+    accuracy is one standard deviation above its prediction, 50 networks to start from. `paper` is the method of the
+    paper with its Table I, from 100 networks as in the search archives that its authors published.
+
+    Raises:
+        UsageError: There is none of this name.
+    """
+    _one_of(name, "configuration", tuple(CONFIGURATIONS), "--config")
+    return CONFIGURATIONS[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,33 @@ from numpy.typing import NDArray
 from mosegedge.errors import UsageError
 from mosegedge.space import Architecture, SearchSpace
 from mosegedge.space.architecture import SCALE
-from mosegedge.space.codes import LOWER_BOUNDS, UPPER_BOUNDS, Codes
+from mosegedge.space.codes import LOWER_BOUNDS, UPPER_BOUNDS, Codes, decode, encode
 
 ALL_SCALES = (0, 1, 2, 3, 4)
 _WIDTHS = 3
+
+
+class CodeDomain(Protocol):
+    """Codes that can be searched: N x D arrays of digits, one canonical code for each network."""
+
+    @property
+    def ends(self) -> Codes:
+        """2 x D: every digit at its lowest, every digit at its highest allowed value."""
+
+    def sample(self, count: int, rng: np.random.Generator) -> Codes:
+        """Canonical codes with uniformly random digits; rows may repeat."""
+
+    def draw(self, count: int, rng: np.random.Generator) -> Codes:
+        """Independent random digits, not yet in canonical form."""
+
+    def repair(self, codes: Codes, rng: np.random.Generator) -> Codes:
+        """Canonical form of codes whose digits are inside their bounds."""
+
+    def neighbours(self, code: Codes) -> Codes:
+        """All canonical codes that differ from one code (length D) by one decision."""
+
+    def text(self, code: Codes) -> str:
+        """A code as people read it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +72,7 @@ class Domain:
 
     def sample(self, count: int, rng: np.random.Generator) -> Codes:
         """Canonical codes with uniformly random digits; rows may repeat."""
-        return self.space.repair(self.draw(count, rng), rng)
+        return self.repair(self.draw(count, rng), rng)
 
     def draw(self, count: int, rng: np.random.Generator) -> Codes:
         """N x 29 independent random digits, not yet in canonical form."""
@@ -65,6 +89,19 @@ class Domain:
     def one_hot(self, codes: Codes) -> NDArray[np.float32]:
         """N x 96 one-hot form of the space, also where scales are left out."""
         return self.space.one_hot(codes)
+
+    def repair(self, codes: Codes, rng: np.random.Generator) -> Codes:
+        """Canonical form of codes whose digits are inside their bounds."""
+        return self.space.repair(codes, rng)
+
+    def text(self, code: Codes) -> str:
+        """The code in its text form."""
+        return str(decode(code)[0])
+
+    @property
+    def ends(self) -> Codes:
+        """The codes of the smallest and the largest network."""
+        return encode([self.smallest, self.largest])
 
     @property
     def smallest(self) -> Architecture:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mosegedge.errors import InfeasibleError, ProfileError
-from mosegedge.search.domain import Domain
-from mosegedge.space.codes import Codes, decode
+from mosegedge.search.domain import CodeDomain
+from mosegedge.space.codes import Codes
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ class LatencyLimit:
         limit_ms: The limit; infinity where there is none.
     """
 
-    domain: Domain
+    domain: CodeDomain
     model: LatencyModel
     limit_ms: float = float("inf")
 
@@ -56,7 +56,7 @@ class LatencyLimit:
         if wrong.any():
             row = int(wrong.argmax())
             raise ProfileError(
-                f"The profile predicts {mean[row]} +- {sd[row]} ms for {decode(codes[row])[0]}.",
+                f"The profile predicts {mean[row]} +- {sd[row]} ms for {self.domain.text(codes[row])}.",
                 known="A latency is a positive number.",
                 fix="Measure the device again: mosegedge profile.",
             )
@@ -71,7 +71,7 @@ class LatencyLimit:
         return self.mean_ms(codes) <= self.limit_ms
 
     def require_feasible(self, rng: np.random.Generator) -> Codes:
-        """The fastest code that a descent finds, length 29.
+        """The fastest code that a descent finds, length D.
 
         Raises:
             InfeasibleError: Even that is too slow; the message says what can be attained.
@@ -80,7 +80,7 @@ class LatencyLimit:
         if latency_ms > self.limit_ms:
             raise InfeasibleError(
                 f"No network has a latency of at most {self.limit_ms:g} ms on this profile.",
-                known=f"The fastest of the searched scales takes {latency_ms:.4g} ms: {decode(code)[0]}.",
+                known=f"The fastest of the searched scales takes {latency_ms:.4g} ms: {self.domain.text(code)}.",
                 fix=f"Raise --max-latency-ms to {_rounded_up(latency_ms):g} or more, or profile smaller scales.",
             )
         return code
@@ -91,7 +91,7 @@ class LatencyLimit:
         They are uniformly random as long as such codes are not too rare; the rest is made by random changes of codes
         that meet it.
         """
-        found = np.zeros((0, 29), dtype=np.int64)
+        found = self.domain.ends[:0]
         for _ in range(_UNIFORM_ROUNDS):
             if len(found) >= count:
                 break
@@ -103,7 +103,7 @@ class LatencyLimit:
                 break
             parents = found[rng.integers(len(found), size=_ROWS_AT_ONCE)]
             changed = np.where(rng.random(parents.shape) < 0.1, self.domain.draw(len(parents), rng), parents)
-            found = self._with_new(found, self.domain.space.repair(changed, rng))
+            found = self._with_new(found, self.domain.repair(changed, rng))
         return found[:count]
 
     def _with_new(self, found: Codes, drawn: Codes) -> Codes:
@@ -113,7 +113,7 @@ class LatencyLimit:
 
     def _fastest(self, rng: np.random.Generator) -> tuple[Codes, float]:
         """Steepest descent by single changes from the fastest of some random codes and the smallest one."""
-        start = np.concatenate([self.domain.sample(_ROWS_AT_ONCE, rng), [self.domain.smallest.digits]])
+        start = np.concatenate([self.domain.sample(_ROWS_AT_ONCE, rng), self.domain.ends[:1]])
         latency_ms = self.mean_ms(start)
         code, best = start[latency_ms.argmin()], float(latency_ms.min())
         for _ in range(_STEPS_OF_DESCENT):

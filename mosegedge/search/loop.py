@@ -25,15 +25,17 @@ from typing import Any
 import numpy as np
 
 from mosegedge.errors import SearchError
-from mosegedge.files import Journal, write_atomic
+from mosegedge.files import Journal, exclusive, write_atomic
 from mosegedge.progress import Progress, Silent
+from mosegedge.search.accuracy import PredictorFor, predictor_for, require_deviations
 from mosegedge.search.archive import Archive, Candidate, evaluated, front_of
 from mosegedge.search.config import Provenance, SearchConfig
 from mosegedge.search.domain import Domain
 from mosegedge.search.latency import LatencyLimit, LatencyModel
-from mosegedge.search.manifest import manifest_of, only_run_in, start_or_resume
-from mosegedge.search.planning import Plan, Planner, PredictorFor, ranknet_for
-from mosegedge.search.prescreen import Prescreen, hierarchical
+from mosegedge.search.manifest import manifest_of, start_or_resume
+from mosegedge.search.planning import Plan, Planner
+from mosegedge.search.prescreen import Prescreen
+from mosegedge.search.prescreen.registry import make_prescreen
 from mosegedge.search.records import (
     Evaluate,
     checked,
@@ -87,11 +89,11 @@ class Search:
         folder: The run folder; a run that is there already goes on.
         provenance: What the run is made from; part of its manifest.
         progress: Where it is.
-        predictor_for: Makes the accuracy predictor, the paper's RankNet by default.
-        prescreen: Chooses among candidates, by the paper's hierarchical strategy by default.
+        predictor_for: Makes the accuracy predictor, the one that the settings name by default.
+        prescreen: Chooses among candidates, as the settings say by default.
 
     Raises:
-        UsageError: The folder holds a run with other settings.
+        UsageError: The folder holds a run with other settings, or the predictor lacks what they need.
         InfeasibleError: No network meets the latency limit.
 
     Example:
@@ -109,15 +111,16 @@ class Search:
         provenance: Provenance,
         *,
         progress: Progress | None = None,
-        predictor_for: PredictorFor = ranknet_for,
-        prescreen: Prescreen = hierarchical,
+        predictor_for: PredictorFor = predictor_for,
+        prescreen: Prescreen | None = None,
     ) -> None:
         self._config = config
         self._folder = folder
         self._progress = progress or Silent()
         domain = Domain(space, config.scales)
         limit = LatencyLimit(domain, latency, config.max_latency_ms or math.inf)
-        self._planner = Planner(domain, limit, config, predictor_for, prescreen)
+        require_deviations(predictor_for(domain, config, np.random.default_rng(config.seed)), config)
+        self._planner = Planner(domain, limit, config, predictor_for, prescreen or make_prescreen(config))
         limit.require_feasible(np.random.default_rng([config.seed, 0]))
         start_or_resume(folder, manifest_of(space, config, provenance), self._progress)
         self._journal = Journal(folder / "generations.jsonl")
@@ -182,7 +185,7 @@ class Search:
         Raises:
             SearchError: Every evaluation of the initial population failed, or another search works in the folder.
         """
-        with only_run_in(self._folder):
+        with exclusive(self._folder, "search", error=SearchError):
             self._load()  # another process may have written between the construction and the lock
             baselines = self._run_baselines(evaluate)
             total = self._config.initial + self._config.generations * self._config.evaluations

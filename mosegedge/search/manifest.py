@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -80,24 +77,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         raise SearchError(f"{path} is no manifest of schema {SCHEMA}.", fix="Choose another --output.")
     return record
-
-
-@contextmanager
-def only_run_in(folder: Path) -> Iterator[None]:
-    """Keeps a second search out of a run folder; the lock goes with the process, however that ends.
-
-    Raises:
-        SearchError: Another search works in the folder.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SearchError(
-                f"Another search is at work in {folder}.", fix="Wait until it ends, or choose another --output."
-            ) from error
-        yield
 
 
 def _flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The inner problem of a generation, for pymoo: codes as integers, operators that keep them canonical, NSGA-II.
+"""The inner problem of a generation, for pymoo: codes as integers, and operators that keep them canonical.
 
 Everything works on arrays; there is no Python loop over candidates in this file. pymoo 0.6 draws from the generator
 of the algorithm that it seeds itself; no global random state is involved.
@@ -6,24 +6,19 @@ of the algorithm that it seeds itself; no global random state is involved.
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.core.crossover import Crossover
 from pymoo.core.duplicate import DuplicateElimination
 from pymoo.core.mutation import Mutation
 from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 from pymoo.core.repair import Repair
-from pymoo.operators.selection.tournament import TournamentSelection
 
-from mosegedge.search.config import InnerSettings
-from mosegedge.search.domain import Domain
+from mosegedge.search.domain import CodeDomain
 from mosegedge.space.codes import Codes
 
 Floats = NDArray[np.float64]
@@ -35,20 +30,21 @@ class CodeProblem(Problem):  # type: ignore[misc]
     """Objectives to be minimised over codes, and at most one constraint.
 
     Args:
-        objectives: N x 29 codes to N x M values.
+        objectives: N x D codes to N x M values.
         count: M.
         violation: N codes to N values that are positive where a code breaks the constraint.
+        length: D.
     """
 
-    def __init__(self, objectives: Objectives, count: int, violation: Violation | None) -> None:
-        super().__init__(n_var=29, n_obj=count, n_ieq_constr=int(violation is not None), xl=0, xu=4, vtype=int)
-        self._objectives = objectives
-        self._violation = violation
+    def __init__(self, objectives: Objectives, count: int, violation: Violation | None, *, length: int = 29) -> None:
+        super().__init__(n_var=length, n_obj=count, n_ieq_constr=int(violation is not None), xl=0, xu=8, vtype=int)
+        self.objectives = objectives
+        self.violation = violation
 
     def _evaluate(self, x: Codes, out: dict[str, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        out["F"] = self._objectives(x)
-        if self._violation is not None:
-            out["G"] = self._violation(x)[:, None]
+        out["F"] = self.objectives(x)
+        if self.violation is not None:
+            out["G"] = self.violation(x)[:, None]
 
 
 class CodeCrossover(Crossover):  # type: ignore[misc]
@@ -69,7 +65,7 @@ class CodeCrossover(Crossover):  # type: ignore[misc]
 class CodeMutation(Mutation):  # type: ignore[misc]
     """Draws single digits anew from their allowed values."""
 
-    def __init__(self, domain: Domain, probability: float) -> None:
+    def __init__(self, domain: CodeDomain, probability: float) -> None:
         super().__init__()
         self._domain = domain
         self._probability = probability
@@ -82,12 +78,12 @@ class CodeMutation(Mutation):  # type: ignore[misc]
 class CanonicalRepair(Repair):  # type: ignore[misc]
     """Brings offspring to canonical form, so that one network has one code."""
 
-    def __init__(self, domain: Domain) -> None:
+    def __init__(self, domain: CodeDomain) -> None:
         super().__init__()
         self._domain = domain
 
     def _do(self, problem: Problem, x: Codes, *args: Any, random_state: np.random.Generator, **kwargs: Any) -> Codes:  # noqa: ARG002
-        return self._domain.space.repair(x, random_state)
+        return self._domain.repair(x, random_state)
 
 
 class CodeDuplicates(DuplicateElimination):  # type: ignore[misc]
@@ -120,45 +116,6 @@ def binary_tournament(
         a, b = values[pairs[:, 0]], values[pairs[:, 1]]
         winner = np.where(a < b, pairs[:, 0], np.where(b < a, pairs[:, 1], winner))
     return winner[:, None]
-
-
-def minimise(
-    domain: Domain,
-    problem: CodeProblem,
-    settings: InnerSettings,
-    *,
-    initial: Codes,
-    rng: np.random.Generator,
-) -> tuple[Codes, Floats]:
-    """Runs NSGA-II.
-
-    Args:
-        domain: The codes that may be used.
-        problem: What is minimised.
-        settings: Sizes and probabilities.
-        initial: First population, canonical codes without repetition.
-        rng: Source of the seed.
-
-    Returns:
-        Codes and objectives of the non-dominated, feasible members of the last population; empty if none is feasible.
-    """
-    algorithm = NSGA2(
-        pop_size=settings.population,
-        sampling=initial,
-        selection=TournamentSelection(func_comp=binary_tournament),
-        crossover=CodeCrossover(settings.crossover),
-        mutation=CodeMutation(domain, settings.mutation),
-        repair=CanonicalRepair(domain),
-        eliminate_duplicates=CodeDuplicates(),
-        output=None,
-        seed=int(rng.integers(2**31)),
-    )
-    with contextlib.redirect_stdout(sys.stderr):  # pymoo prints a hint where its compiled parts are missing
-        algorithm.setup(problem, termination=("n_gen", settings.generations), seed=algorithm.seed)
-        result = algorithm.run()
-    if result.opt is None:
-        return np.zeros((0, 29), dtype=np.int64), np.zeros((0, problem.n_obj))
-    return result.opt.get("X").astype(np.int64), result.opt.get("F")
 
 
 def row_keys(codes: Codes) -> NDArray[np.void]:

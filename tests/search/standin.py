@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
-from mosegedge.search.config import InnerSettings, Provenance, RankNetSettings, SearchConfig
+from mosegedge.search.config import PAPER, InnerSettings, Provenance, RankNetSettings
 from mosegedge.space import Architecture, SearchSpace
 
 SPACE = SearchSpace.load("nano")
 PROVENANCE = Provenance(profile="local/nano", profile_digest="p", supernet="s", supernet_digest="s", data="scenes")
-QUICK = SearchConfig(
+QUICK = replace(
+    PAPER,
     initial=24,
     generations=3,
     evaluations=4,

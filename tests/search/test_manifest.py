@@ -9,9 +9,10 @@ import pytest
 from standin import PROVENANCE, QUICK, SPACE
 
 from mosegedge.errors import SearchError, UsageError
+from mosegedge.files import exclusive
 from mosegedge.progress import Silent
-from mosegedge.search.config import InnerSettings, SearchConfig
-from mosegedge.search.manifest import manifest_of, only_run_in, read_manifest, start_or_resume
+from mosegedge.search.config import PAPER, InnerSettings, SearchConfig, configuration
+from mosegedge.search.manifest import manifest_of, read_manifest, start_or_resume
 from mosegedge.space import SearchSpace
 
 
@@ -81,18 +82,21 @@ def test_results_without_a_manifest_are_left_alone(tmp_path):
 
 def test_a_second_search_is_kept_out_until_the_first_process_is_gone(tmp_path):
     code = (
-        "import sys, pathlib\nfrom mosegedge.search.manifest import only_run_in\n"
-        "with only_run_in(pathlib.Path(sys.argv[1])):\n    print('in', flush=True)\n    sys.stdin.read()"
+        "import sys, pathlib\nfrom mosegedge.files import exclusive\n"
+        "with exclusive(pathlib.Path(sys.argv[1]), 'search'):\n    print('in', flush=True)\n    sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as other:
         assert other.stdout.readline() == b"in\n"
-        with pytest.raises(SearchError, match="Another search is at work"), only_run_in(tmp_path):
+        with (
+            pytest.raises(SearchError, match="Another search is at work"),
+            exclusive(tmp_path, "search", error=SearchError),
+        ):
             pass
         other.kill()
         other.communicate()
-    with only_run_in(tmp_path):
+    with exclusive(tmp_path, "search", error=SearchError):
         pass
 
 
@@ -120,10 +124,21 @@ def test_impossible_inner_settings_are_refused_by_name(name, value):
         InnerSettings(**{name: value})
 
 
-def test_the_defaults_are_those_of_the_papers_table():
-    config = SearchConfig()
+def test_the_paper_configuration_has_the_numbers_of_its_table():
+    config = configuration("paper")
     ranknet, inner = config.ranknet, config.inner
-    assert (config.initial, config.generations, config.evaluations) == (300, 20, 8)
+    assert (config.initial, config.generations, config.evaluations) == (100, 20, 8)
+    assert (config.predictor, config.prescreen.strategy, config.exploration) == ("ranknet-paper", "hierarchical", 0)
     assert (ranknet.epochs, ranknet.layers, ranknet.neurons) == (500, 3, 300)
     assert (ranknet.weight_decay, ranknet.learning_rate, ranknet.margin) == (1e-5, 8e-4, 0.05)
     assert (inner.population, inner.generations, inner.crossover, inner.mutation) == (100, 1000, 0.9, 0.05)
+    assert config == PAPER
+
+
+def test_the_default_configuration_is_that_of_the_settings_themselves():
+    config = configuration("default")
+    assert config == SearchConfig()
+    assert (config.predictor, config.prescreen.strategy, config.exploration) == ("gp", "hypervolume", 1.0)
+    assert config.initial == 50
+    with pytest.raises(UsageError, match="no configuration 'best'"):
+        configuration("best")

@@ -8,6 +8,7 @@ from standin import SPACE, Latency, global_random_state, miou_of
 from mosegedge.search.archive import nondominated
 from mosegedge.search.config import InnerSettings
 from mosegedge.search.domain import Domain
+from mosegedge.search.inner import minimise
 from mosegedge.search.problem import (
     CanonicalRepair,
     CodeCrossover,
@@ -15,7 +16,6 @@ from mosegedge.search.problem import (
     CodeMutation,
     CodeProblem,
     binary_tournament,
-    minimise,
 )
 from mosegedge.space.codes import check
 
@@ -74,7 +74,7 @@ def test_the_tournament_follows_violation_then_rank_then_crowding(rng):
 
 def search(seed=0, *, violation=None, generations=60, domain=DOMAIN):
     rng = np.random.default_rng(seed)
-    problem = CodeProblem(PROBLEM._objectives, 2, violation)
+    problem = CodeProblem(PROBLEM.objectives, 2, violation)
     settings = InnerSettings(population=40, generations=generations)
     return minimise(domain, problem, settings, initial=np.unique(domain.sample(40, rng), axis=0), rng=rng)
 
@@ -85,8 +85,8 @@ def test_the_inner_search_beats_random_codes_and_returns_a_front():
     assert set(codes[:, 0]) <= {0, 2}
     assert len(np.unique(codes, axis=0)) == len(codes)
     assert nondominated(values).all()
-    assert values == pytest.approx(PROBLEM._objectives(codes))
-    random = PROBLEM._objectives(DOMAIN.sample(2000, np.random.default_rng(1)))
+    assert values == pytest.approx(PROBLEM.objectives(codes))
+    random = PROBLEM.objectives(DOMAIN.sample(2000, np.random.default_rng(1)))
     beaten = (random[:, None] >= values[None]).all(axis=2).any(axis=1)
     assert beaten.mean() > 0.95
 

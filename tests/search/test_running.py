@@ -17,10 +17,11 @@ from running import run_in
 from standin import PROVENANCE, QUICK, SPACE, Latency, evaluate
 
 from mosegedge.errors import DataError, InfeasibleError, ProfileError, SearchError, UsageError
+from mosegedge.files import exclusive
 from mosegedge.search.archive import Archive, Candidate, evaluated
 from mosegedge.search.config import InnerSettings
 from mosegedge.search.loop import Search
-from mosegedge.search.manifest import only_run_in, read_manifest
+from mosegedge.search.manifest import read_manifest
 from mosegedge.search.records import generation_record
 
 SHORT = replace(QUICK, initial=12, generations=1, inner=InnerSettings(population=8, generations=4))
@@ -278,7 +279,10 @@ def test_other_package_versions_are_mentioned(finished, tmp_path):
 
 
 def test_a_second_search_in_the_folder_is_refused_while_the_first_works(tmp_path):
-    with only_run_in(tmp_path), pytest.raises(SearchError, match="Another search is at work"):
+    with (
+        exclusive(tmp_path, "search", error=SearchError),
+        pytest.raises(SearchError, match="Another search is at work"),
+    ):
         run_in(tmp_path, SHORT)
     assert not (tmp_path / "archive.jsonl").exists()
     run_in(tmp_path, SHORT)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import kstest
 from standin import global_random_state
 
-from mosegedge.search.prescreen import Pool, hierarchical
+from mosegedge.search.prescreen import Hierarchical, Pool, Reference
 from mosegedge.search.uniformity import cross, ks_statistics, mutate, solve_by_genetic_algorithm
 
 
@@ -83,16 +83,18 @@ def pool(rng, size=40, front=12):
     return Pool(
         codes=np.zeros((size, 29), dtype=np.int64),
         predicted_miou=rng.random(size),
+        predicted_sd=None,
         latency_ms=rng.lognormal(2, 0.5, size=size),
         front_latency_ms=rng.lognormal(2, 0.5, size=front),
         front_miou=rng.random(front),
+        reference=Reference(latency_ms=30.0, miou=0.0),
     )
 
 
 def test_the_hierarchy_fills_up_with_the_best_predicted(rng):
     for _ in range(5):
         given_pool = pool(rng, front=int(rng.integers(1, 60)))
-        selection = hierarchical(given_pool, 8, rng)
+        selection = Hierarchical()(given_pool, 8, rng)
         assert len(set(selection.indices.tolist())) == len(selection.reasons) == 8
         spread = [i for i, why in zip(selection.indices, selection.reasons, strict=True) if why == "uniformity"]
         filled = [i for i, why in zip(selection.indices, selection.reasons, strict=True) if why == "accuracy"]
@@ -103,11 +105,11 @@ def test_the_hierarchy_fills_up_with_the_best_predicted(rng):
 
 
 def test_a_small_pool_is_taken_whole(rng):
-    assert sorted(hierarchical(pool(rng, size=5), 8, rng).indices) == list(range(5))
+    assert sorted(Hierarchical()(pool(rng, size=5), 8, rng).indices) == list(range(5))
 
 
 def test_the_same_generator_chooses_the_same_and_no_global_state_is_touched():
     state = global_random_state()
-    chosen = [hierarchical(pool(np.random.default_rng(1)), 8, np.random.default_rng(2)).indices for _ in range(2)]
+    chosen = [Hierarchical()(pool(np.random.default_rng(1)), 8, np.random.default_rng(2)).indices for _ in range(2)]
     assert global_random_state() == state
     assert chosen[0].tolist() == chosen[1].tolist()

@@ -1,0 +1,219 @@
+"""The step at the heart of a search: what was evaluated in, what is to be evaluated next out.
+
+It knows codes as arrays and a domain that makes them canonical, and so works on any space.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mosegedge.search.accuracy import mean_and_deviation, optimistic
+from mosegedge.search.archive import nondominated
+from mosegedge.search.config import SearchConfig
+from mosegedge.search.domain import CodeDomain
+from mosegedge.search.inner import minimise
+from mosegedge.search.latency import LatencyLimit
+from mosegedge.search.predictors.interface import Predictor
+from mosegedge.search.prescreen import Pool, Prescreen, Reference
+from mosegedge.search.problem import CodeProblem
+from mosegedge.space.codes import Codes
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """What was evaluated so far.
+
+    Attributes:
+        codes: N x D networks with an accuracy.
+        miou: Their accuracies.
+        latency_ms: Their latencies.
+        known: Every network that must not come again, failures among them.
+        reference: The corner that hypervolumes are measured from.
+    """
+
+    codes: Codes
+    miou: Floats
+    latency_ms: Floats
+    known: Codes
+    reference: Reference
+
+    @property
+    def objectives(self) -> Floats:
+        """N x 2, both minimised: latency and minus mIoU."""
+        return np.stack([self.latency_ms, -self.miou], axis=1)
+
+    @property
+    def front(self) -> NDArray[np.int64]:
+        """Rows of the non-dominated networks, fastest first."""
+        best = np.flatnonzero(nondominated(self.objectives))
+        return best[np.argsort(self.latency_ms[best], kind="stable")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """What is to be evaluated next.
+
+    Attributes:
+        codes: In the order of their evaluation.
+        predicted_miou: What the predictor expects of them.
+        reasons: Why each was chosen.
+        predicted_front: Size of the predicted front.
+        pool: Number of candidates that pre-screening chose from.
+        seconds: Time of each step.
+    """
+
+    codes: Codes
+    predicted_miou: Floats
+    reasons: tuple[str, ...]
+    predicted_front: int
+    pool: int
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seeds:
+    """Sources of randomness, one a step, so that no step depends on how much another draws.
+
+    Attributes:
+        fit: Of the predictor.
+        inner: Of the inner search.
+        screen: Of pre-screening.
+    """
+
+    fit: np.random.Generator
+    inner: np.random.Generator
+    screen: np.random.Generator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposer:
+    """Fits a predictor, searches on its predictions, pre-screens what that finds.
+
+    Attributes:
+        domain: The codes that may be used.
+        latency: Their latencies and the limit.
+        config: The settings.
+        make_predictor: Makes an unfitted predictor.
+        prescreen: Chooses among candidates.
+    """
+
+    domain: CodeDomain
+    latency: LatencyLimit
+    config: SearchConfig
+    make_predictor: Callable[[np.random.Generator], Predictor]
+    prescreen: Prescreen
+
+    def propose(self, history: History, seeds: Seeds) -> Proposal:
+        """The next networks; none of them is known already."""
+        clock = Clock()
+        predictor = self.make_predictor(seeds.fit)
+        predictor.fit(history.codes, history.miou)
+        clock.stop("fit")
+        found = self._inner_search(predictor, history, seeds.inner)
+        pool = self._pool(found, predictor, history, seeds.inner)
+        clock.stop("inner search")
+        selection = self.prescreen(pool, self.config.evaluations, seeds.screen)
+        clock.stop("pre-screening")
+        return Proposal(
+            codes=pool.codes[selection.indices],
+            predicted_miou=pool.predicted_miou[selection.indices],
+            reasons=selection.reasons,
+            predicted_front=len(found),
+            pool=len(pool),
+            seconds=clock.seconds,
+        )
+
+    def _objectives(self, predictor: Predictor, codes: Codes) -> Floats:
+        hoped = optimistic(predictor, codes, self.config.exploration)
+        return np.stack([-hoped, self.latency.mean_ms(codes)], axis=1)
+
+    def _inner_search(self, predictor: Predictor, history: History, rng: np.random.Generator) -> Codes:
+        """The predicted front, known codes among it."""
+        limited = np.isfinite(self.latency.limit_ms)
+        problem = CodeProblem(
+            lambda codes: self._objectives(predictor, codes),
+            2,
+            self.latency.excess if limited else None,
+            length=history.codes.shape[1],
+        )
+        size = self.config.inner.population
+        seeds = history.codes[best_rows(history.objectives, size // 2)]
+        together = np.concatenate([seeds, self.latency.sample(size, rng)])
+        first = np.sort(np.unique(together, axis=0, return_index=True)[1])[:size]
+        return minimise(self.domain, problem, self.config.inner, initial=together[first], rng=rng)[0]
+
+    def _pool(self, found: Codes, predictor: Predictor, history: History, rng: np.random.Generator) -> Pool:
+        """Candidates that are not known: the predicted front, topped up where that leaves too few of them.
+
+        The top-up takes single changes of the found and the evaluated front, best predicted first, then random codes.
+        """
+        known, front, wanted = history.known, history.front, self.config.evaluations
+        pool = without(found, known)
+        if len(pool) < wanted:
+            around = np.concatenate([found, history.codes[front]])
+            near = np.concatenate([self.domain.neighbours(code) for code in around])
+            near = without(near[self.latency.meets(near)], np.concatenate([known, pool]))
+            pool = np.concatenate([pool, self._best_predicted(near, predictor, wanted - len(pool))])
+        if len(pool) < wanted:
+            random = without(self.latency.sample(len(known) + wanted, rng), np.concatenate([known, pool]))
+            pool = np.concatenate([pool, random[: wanted - len(pool)]])
+        mean, sd = mean_and_deviation(predictor, pool)
+        return Pool(
+            codes=pool,
+            latency_ms=self.latency.mean_ms(pool),
+            predicted_miou=mean,
+            predicted_sd=sd,
+            front_latency_ms=history.latency_ms[front],
+            front_miou=history.miou[front],
+            reference=history.reference,
+        )
+
+    def _best_predicted(self, codes: Codes, predictor: Predictor, count: int) -> Codes:
+        """At least `count` codes of the best predicted fronts, where there are so many."""
+        chosen = codes[:0]
+        while len(chosen) < count and len(codes):
+            best = nondominated(self._objectives(predictor, codes))
+            chosen, codes = np.concatenate([chosen, codes[best]]), codes[~best]
+        return chosen
+
+
+@dataclass
+class Clock:
+    """Seconds of the steps of one plan."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    _last: float = field(default_factory=time.monotonic)
+
+    def stop(self, step: str) -> None:
+        """Ends a step; the next begins."""
+        now = time.monotonic()
+        self.seconds[step] = round(now - self._last, 3)
+        self._last = now
+
+
+def best_rows(objectives: Floats, count: int) -> NDArray[np.int64]:
+    """Up to `count` rows, front by front; the last front that fits in part is thinned evenly along its first column."""
+    left = np.argsort(objectives[:, 0], kind="stable")
+    chosen: list[NDArray[np.int64]] = []
+    room = count
+    while len(left) and room > 0:
+        best = nondominated(objectives[left])
+        front, left = left[best], left[~best]
+        taken = min(room, len(front))
+        chosen.append(front[np.linspace(0, len(front) - 1, taken).round().astype(np.int64)])
+        room -= taken
+    return np.concatenate(chosen) if chosen else left[:0]
+
+
+def without(codes: Codes, known: Codes) -> Codes:
+    """Different rows of `codes` that are not among `known`, in their order."""
+    together = np.concatenate([known, codes])
+    first = np.sort(np.unique(together, axis=0, return_index=True)[1])
+    return together[first[first >= len(known)]]
