@@ -12,14 +12,14 @@ Follows the documented interface; one code path for all versions, which asks for
 """
 
 import contextlib
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from device_agents.artefacts import Built
 from device_agents.backends.tensorrt.checks import findings
 from device_agents.backends.tensorrt.opened import Opened, try_out
 from device_agents.options import Options
 from device_agents.protocol import RpcError
-from device_agents.sensors import nvidia
+from device_agents.sensors import jetson, nvidia
 
 FORMAT = "engine"
 
@@ -63,6 +63,11 @@ def conditions() -> Dict[str, Any]:
     return _opened["device"].conditions() if _opened else nvidia.conditions()
 
 
+def memory() -> Tuple[int, ...]:
+    """Used and total MiB of the GPU; empty where it has none of its own, or where that is not known."""
+    return () if jetson.is_jetson() else _opened["device"].route.memory_mib()
+
+
 def checks(options: Options) -> List[Dict[str, str]]:
     """Findings for the doctor; they come also where nothing can be opened."""
     if not _opened:
@@ -72,7 +77,7 @@ def checks(options: Options) -> List[Dict[str, str]]:
             _opened["device"] = Opened(options, tried)
     else:
         tried = _opened["device"].tried
-    return findings(options, tried, _opened["device"].route.free_mib() if _opened else None)
+    return findings(options, tried, _opened["device"].route.memory_mib() if _opened else ())
 
 
 def stop() -> None:

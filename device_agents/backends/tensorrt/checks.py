@@ -1,6 +1,6 @@
 """What can be wrong with a GPU box, for the doctor: each finding with what to do about it."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from device_agents.backends.tensorrt.probe import Probe
 from device_agents.backends.tensorrt.trtexec import Trtexec, find_trtexec
@@ -11,13 +11,13 @@ from device_agents.sensors import jetson, nvidia
 _LITTLE_MEMORY_MIB = 1024
 
 
-def findings(options: Options, tried: Probe, free_mib: Optional[int]) -> List[Dict[str, str]]:
+def findings(options: Options, tried: Probe, memory: Tuple[int, ...]) -> List[Dict[str, str]]:
     """All checks.
 
     Args:
         options: Of this conversation.
         tried: What a child process found.
-        free_mib: Free memory of the GPU, where it is known.
+        memory: Used and total MiB of the GPU, where they are known.
     """
     module = options.settings.get("module") or "tensorrt"
     wanted = options.settings.get("trtexec") or "auto"
@@ -25,7 +25,7 @@ def findings(options: Options, tried: Probe, free_mib: Optional[int]) -> List[Di
     hardware = nvidia.hardware(pci_bus_id)
     result = [_driver(hardware), _gpu(tried, hardware), _access(tried), _tensorrt(module, wanted, tried)]
     if tried.gpu or hardware:
-        result += [_processes(pci_bus_id), _memory(free_mib)]
+        result += [_processes(pci_bus_id), _memory(memory)]
         result += _jetson() if jetson.is_jetson() else [_persistence(hardware), _clocks(nvidia.conditions(pci_bus_id))]
     return [finding for finding in result if finding is not None]
 
@@ -89,9 +89,10 @@ def _processes(pci_bus_id: str) -> Optional[Dict[str, str]]:
     return _finding("gpu processes", "warning", "process %s computes on the GPU" % shown, "End it before you profile.")
 
 
-def _memory(free_mib: Optional[int]) -> Optional[Dict[str, str]]:
-    if free_mib is None:
+def _memory(memory: Tuple[int, ...]) -> Optional[Dict[str, str]]:
+    if not memory:
         return None
+    free_mib = memory[1] - memory[0]
     if free_mib >= _LITTLE_MEMORY_MIB:
         return _finding("gpu memory", "ok", "%d MiB free" % free_mib)
     return _finding("gpu memory", "warning", "%d MiB free" % free_mib, "End other programs, or set workspace_mib.")

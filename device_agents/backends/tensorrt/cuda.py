@@ -6,7 +6,7 @@ libcudart through ctypes. Which one was taken is part of `describe`.
 
 import ctypes
 import importlib
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from device_agents.backends.tensorrt import cudart_ctypes
 from device_agents.protocol import BACKEND_FAILED, RpcError
@@ -48,9 +48,10 @@ class Cuda:
             "cuda_driver": _version(self._ask("cudaDriverGetVersion")),
         }
 
-    def free_mib(self) -> int:
-        """Free memory of the device."""
-        return int(self._call("cudaMemGetInfo")[0]) // 2**20
+    def memory_mib(self) -> Tuple[int, int]:
+        """Used and total memory of the device."""
+        free, total = self._call("cudaMemGetInfo")
+        return (int(total) - int(free)) // 2**20, int(total) // 2**20
 
     def allocate(self, size: int) -> int:
         """Device memory; its address."""

@@ -83,24 +83,21 @@ def origin(name: str, layer: Dict[str, Any]) -> Tuple[List[str], str]:
 def _parts(name: str) -> List[str]:
     """The names that are joined in a layer's name: `a + PWN(b, c)`; `||` joins convolutions that run side by side."""
     parts: List[str] = []
-    for part in re.split(r" \+ | \|\| ", name):
-        wrapped = _WRAPPED.match(part.strip())
-        if wrapped:
-            parts += [inner for piece in _split_outside(wrapped.group(1)) for inner in _parts(piece)]
-        else:
-            parts.append(part.strip())
+    for part in _split_outside(name):
+        wrapped = _WRAPPED.match(part)
+        parts += _parts(wrapped.group(1)) if wrapped else [part]
     return parts
 
 
 def _split_outside(text: str) -> List[str]:
-    """Splits at the commas that are not inside brackets."""
+    """Splits at the joints that are not inside brackets."""
     pieces, depth, start = [], 0, 0
-    for place, character in enumerate(text):
-        depth += (character == "(") - (character == ")")
-        if character == "," and depth == 0:
-            pieces.append(text[start:place])
-            start = place + 1
-    return pieces + [text[start:]]
+    for joint in re.finditer(r"[()]| \+ | \|\| |,", text):
+        depth += (joint.group() == "(") - (joint.group() == ")")
+        if joint.group() not in "()" and depth == 0:
+            pieces.append(text[start : joint.start()].strip())
+            start = joint.end()
+    return pieces + [text[start:].strip()]
 
 
 def _plain(name: str) -> str:

@@ -3,6 +3,7 @@
 The child reports step by step, so that a crash is known by the step it happened in.
 """
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -14,8 +15,7 @@ import device_agents
 _TIMEOUT_S = 120
 _TAIL_LINES = 3
 _PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[1]);"
-    "from device_agents.backends.tensorrt import probe; probe.report(sys.argv[2])"
+    "import sys; sys.path[0] = sys.argv[1];from device_agents.backends.tensorrt import probe; probe.report(sys.argv[2])"
 )
 _STEPS = {"cuda": "CUDA was asked for its devices", "import": "%s was imported", "runtime": "%s was started"}
 
@@ -107,12 +107,19 @@ def _judged(output: bytes, ending: str, module_name: str) -> Probe:
     gpu: Dict[str, Any] = next((item["gpu"] for item in said if item["step"] == "gpu"), {})
     version = next((item["version"] for item in said if item["step"] == "version"), "")
     failed = next((item for item in said if item["step"] == "failed"), None)
-    importable = failed is None or failed["during"] != "import"
+    importable = (failed is None or failed["during"] != "import") and _is_there(module_name)
     if failed is not None:
         return Probe(gpu, "", failed["message"], importable)
     if said and said[-1]["step"] == "end" and not ending:
         return Probe(gpu, version, "", importable)
     return Probe(gpu, "", _crash(said, ending or "ended early", module_name), importable)
+
+
+def _is_there(module_name: str) -> bool:
+    """Whether there is such a module, without running any of it."""
+    spec = importlib.util.find_spec(module_name) if module_name else None
+    # A folder of that name without any code has no origin.
+    return spec is not None and spec.origin is not None
 
 
 def _crash(said: List[Dict[str, Any]], ending: str, module_name: str) -> str:

@@ -1,6 +1,6 @@
 """TensorRT by its Python module."""
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 from device_agents.artefacts import Built, cached_build, sha256_of
 from device_agents.backends.tensorrt.build import compile_engine, optimization_level, workspace_bytes
@@ -86,9 +86,9 @@ class PythonRoute:
         """Whether the runs since the last question were bound by their launches."""
         return self._launches.conditions()
 
-    def free_mib(self) -> int:
-        """Free memory of the device."""
-        return self._cuda.free_mib()
+    def memory_mib(self) -> Tuple[int, ...]:
+        """Used and total memory of the device."""
+        return self._cuda.memory_mib()
 
     def _parts(self, path: str, options: Options) -> Dict[str, Any]:
         return {

@@ -125,7 +125,7 @@ def read_profile(path: str) -> List[Tuple[str, int]]:
 def percentile(values: Sequence[float], percent: float) -> float:
     """The percentile as trtexec computes it."""
     ordered = sorted(values)
-    dropped = math.floor((1 - percent / 100.0) * len(ordered))
+    dropped = math.floor((100 - percent) * len(ordered) / 100.0)
     return ordered[max(len(ordered) - 1 - dropped, 0)]
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from device_agents.artefacts import Built, cached_build, sha256_of
 from device_agents.backends.tensorrt import trtexec
@@ -72,10 +72,9 @@ class TrtexecRoute:
 
     def describe(self) -> Dict[str, Any]:
         """What decides about results and times."""
-        runtime = {"trtexec": self._command.version_text}
-        runtime.update({name: self.gpu[name] for name in ("cuda", "cuda_driver", "driver") if name in self.gpu})
+        versions = {name: self.gpu[name] for name in ("cuda", "cuda_driver", "driver") if name in self.gpu}
         return {
-            "runtime": runtime,
+            "runtime": dict(versions, trtexec=self._command.version_text),
             "precisions": list(PRECISIONS),
             "opset": _OPSET,
             "clock": "device",
@@ -157,9 +156,9 @@ class TrtexecRoute:
         self._measured, self._left, self._batch = None, [], []
         return found
 
-    def free_mib(self) -> Optional[int]:
-        """Not known by this route."""
-        return None
+    def memory_mib(self) -> Tuple[int, ...]:
+        """Not known by this route, and nothing stays loaded."""
+        return ()
 
 
 def _ports_path(engine: str) -> str:

@@ -25,12 +25,12 @@ class Vendor:
     def __init__(self, module_name: str) -> None:
         try:
             self.trt: Any = importlib.import_module(module_name)
+            self.version = str(self.trt.__version__)
         except Exception as error:
             # The border of the vendor: a module whose libraries do not fit raises more than ImportError.
             text = "The module %s cannot be imported: %s. Install TensorRT with bindings for this interpreter."
             raise RpcError(BACKEND_FAILED, text % (module_name, error))
         self.module_name = module_name
-        self.version = str(self.trt.__version__)
         if not hasattr(self.trt, "Builder"):
             text = "%s %s has no builder (a lean runtime); install the full one."
             raise RpcError(BACKEND_FAILED, text % (module_name, self.version))

@@ -1,0 +1,1 @@
+"""Stand-in for cuda-python 13, which has no module cuda.cudart."""

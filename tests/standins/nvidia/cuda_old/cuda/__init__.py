@@ -1,0 +1,1 @@
+"""Stand-in for cuda-python 12.3, which has no module cuda.bindings."""
