@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mosegedge.devices.agent_client import PROTOCOL_VERSION, AgentClient
 from mosegedge.devices.doctor_checks import Check, failure, line_to_write
 from mosegedge.devices.inventory import Device
-from mosegedge.errors import AgentError, DeviceBusyError, DeviceError
+from mosegedge.errors import DeviceBusyError, DeviceError
 
 if TYPE_CHECKING:
     from mosegedge.devices.replies import DeviceDescription
@@ -54,7 +54,7 @@ def _own_checks(agent: AgentClient, *, told: DeviceError | None) -> Iterator[Che
     try:
         for found in agent.checks():
             yield Check(found.name, found.status, found.found, found.fix)
-    except AgentError as error:
+    except DeviceError as error:
         if told is None:
             yield failure("backend", error, fix="Report this to the authors of the backend.")
 
@@ -123,6 +123,6 @@ def _lock(agent: AgentClient) -> Check:
         agent.lock()
     except DeviceBusyError as error:
         return failure("users", error, fix="Wait until that run is done.")
-    except AgentError as error:
+    except DeviceError as error:
         return failure("users", error, fix="Remove the lock file, or make it writable.")
     return Check("users", "ok", "no other run holds it")

@@ -98,7 +98,10 @@ def _ask(connection: Connection, scripts: list[str]) -> _Probed:
     if not answers:
         last = " | ".join((errors or output).splitlines()[-3:])
         raise DeviceError(f"The interpreter ended with status {process.poll()}.", known=f"It said: {last or 'nothing'}")
-    answer = json.loads(answers[-1].removeprefix(_MARK))
+    try:
+        answer = json.loads(answers[-1].removeprefix(_MARK))
+    except ValueError as error:
+        raise DeviceError(f"The answer of the interpreter arrived damaged: {answers[-1][:200]!r}.") from error
     return _Probed(
         version=tuple(answer["version"]),
         executable=answer["executable"],
@@ -120,6 +123,8 @@ def _communicate(process: Process) -> tuple[str, str]:
             process.kill()
             raise DeviceError(f"The interpreter gave no answer in {_ANSWER_S:.0f} s and was stopped.") from error
         return process.stdout.read().decode(errors="replace"), process.stderr.read().decode(errors="replace")
+    except (OSError, ValueError) as error:
+        raise DeviceError(f"The interpreter's answer was lost: {error}.") from error
     finally:
         for stream in (process.stdout, process.stderr):
             with contextlib.suppress(OSError, ValueError):
