@@ -23,9 +23,10 @@ from dataclasses import dataclass
 from mosegedge.devices.agent_client import AgentClient
 from mosegedge.devices.connection import connect
 from mosegedge.devices.doctor_agent import agent_checks
-from mosegedge.devices.doctor_checks import Check, Status, failure
+from mosegedge.devices.doctor_checks import COMMON_NAMES, Check, Status, failure
 from mosegedge.devices.doctor_network import network_checks
 from mosegedge.devices.doctor_probe import probe_checks
+from mosegedge.devices.host_compiler import check_compiler
 from mosegedge.devices.inventory import Device, check_device
 from mosegedge.errors import DeviceError
 from mosegedge.progress import Progress, Silent
@@ -33,7 +34,6 @@ from mosegedge.progress import Progress, Silent
 __all__ = ["Check", "Diagnosis", "diagnose"]
 
 _SSH_NAMES = ("address", "host key", "login")
-_NAMES = ("disk", "memory", "agent", "runtime", "precision", "opset", "clock", "speed", "load", "users")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,8 @@ def diagnose(device: Device, *, accept_new_host_key: bool = False, progress: Pro
 def _planned(device: Device) -> list[str]:
     """Names of the checks that a sound device has, but for those of its backend."""
     network = _SSH_NAMES if device.connection == "ssh" else ()
-    environment = ("environment",) if device.environment else ()
-    return ["definition", *network, *environment, "interpreter", *_NAMES]
+    common = COMMON_NAMES if device.environment else [name for name in COMMON_NAMES if name != "environment"]
+    return ["definition", *network, *common]
 
 
 def _completed(found: list[Check], planned: list[str]) -> Iterator[Check]:
@@ -98,6 +98,7 @@ def _examine(device: Device, *, accept_new_host_key: bool) -> Iterator[Check]:
         yield failure("definition", error, fix="Correct devices.toml.")
         return
     yield Check("definition", "ok", f"{device.backend}, {device.precision}, from {device.source}")
+    yield from _compiler_here(device)
     if device.connection == "ssh":
         for check in network_checks(device, accept_new_host_key=accept_new_host_key):
             yield check
@@ -121,3 +122,14 @@ def _examine(device: Device, *, accept_new_host_key: bool) -> Iterator[Check]:
             yield failure("agent", error, fix="Correct the interpreter, or free some disk space.")
             return
         yield from agent_checks(device, agent)
+
+
+def _compiler_here(device: Device) -> Iterator[Check]:
+    """The compiler on this machine, where the device needs one; that on the device is its backend's to check."""
+    try:
+        found = check_compiler(device)
+    except DeviceError as error:
+        yield failure("compiler", error, fix="Install it on this machine.")
+        return
+    if found:
+        yield Check("compiler", "ok", found)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mosegedge.devices.agent_client import PROTOCOL_VERSION, AgentClient
-from mosegedge.devices.doctor_checks import Check, failure, line_to_write
+from mosegedge.devices.doctor_checks import COMMON_NAMES, Check, failure, line_to_write
 from mosegedge.devices.inventory import Device
 from mosegedge.errors import DeviceBusyError, DeviceError
 
@@ -25,11 +25,11 @@ def agent_checks(device: Device, agent: AgentClient) -> Iterator[Check]:
         description = agent.describe()
     except DeviceError as error:
         yield failure("runtime", error, fix="Install the runtime there.")
-        yield from _own_checks(agent, told=error)
+        yield from _own_checks(device, agent, told=error)
         yield _lock(agent)
         return
     yield _runtime(description)
-    yield from _own_checks(agent, told=None)
+    yield from _own_checks(device, agent, told=None)
     yield _precision(device, description.vendor)
     yield _opset(device, description.vendor)
     yield _clock(device, description.vendor)
@@ -47,13 +47,15 @@ def _runtime(description: DeviceDescription) -> Check:
     return Check("runtime", "ok", "; ".join(part for part in parts if part))
 
 
-def _own_checks(agent: AgentClient, *, told: DeviceError | None) -> Iterator[Check]:
+def _own_checks(device: Device, agent: AgentClient, *, told: DeviceError | None) -> Iterator[Check]:
     """The checks of the backend itself; where it cannot even be loaded, that was told already."""
     if not agent.alive:
         return
     try:
         for found in agent.checks():
-            yield Check(found.name, found.status, found.found, found.fix)
+            # The same question may be asked more strictly there.
+            name = f"{device.backend} {found.name}" if found.name in COMMON_NAMES else found.name
+            yield Check(name, found.status, found.found, found.fix)
     except DeviceError as error:
         if told is None:
             yield failure("backend", error, fix="Report this to the authors of the backend.")
@@ -91,10 +93,8 @@ def _clock(device: Device, vendor: Mapping[str, Any]) -> Check:
 
 def _speed(conditions: Mapping[str, Any]) -> Check:
     """Whether clocks stay where they are while something is timed."""
-    mode = conditions.get("power_mode")
-    parts = [f"power mode {mode}"] if mode else []
     governor = conditions.get("governor")
-    parts += [f"governor {governor}"] if governor else []
+    parts = [f"governor {governor}"] if governor else []
     reasons = conditions.get("throttled")
     if reasons:
         found = ", ".join([*parts, f"throttled: {', '.join(map(str, reasons))}"])

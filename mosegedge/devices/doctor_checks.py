@@ -8,6 +8,12 @@ from typing import Literal
 from mosegedge.devices.inventory import BUILT_IN, Device
 from mosegedge.errors import MosegedgeError
 
+# Asked of every device, in this order; its backend asks more after "runtime".
+COMMON_NAMES = (
+    *("environment", "interpreter", "disk", "memory", "agent", "runtime"),
+    *("precision", "opset", "clock", "speed", "load", "users"),
+)
+
 Status = Literal["ok", "warning", "failed", "skipped"]
 
 

@@ -57,6 +57,30 @@ def prepare(device: Device, onnx: bytes) -> tuple[bytes, str, tuple[str, ...]]:
     return content, "om", notes
 
 
+def check_compiler(device: Device) -> str:
+    """Names the compiler on this machine that a device needs; empty where its models are compiled elsewhere.
+
+    Raises:
+        DeviceError: It is missing, or does not start.
+    """
+    from device_agents.backends.ascend.atc import Atc, is_missing
+    from device_agents.runner import run_program
+
+    settings = get_backend(device.backend).checked_settings(device.settings, device.source)
+    if settings.get("atc") != "host":
+        return ""
+    prefix = _prefix(settings["atc_environment"])
+    finished = Atc(run_program, prefix, _PROBE_S).starts()
+    if is_missing(finished) or finished.timed_out or finished.status != 0:
+        said = (finished.output.strip().splitlines() or ["nothing"])[-1]
+        raise DeviceError(
+            f"ATC on this machine does not start (status {finished.status}).",
+            known=f"It said: {said}",
+            fix="Set atc_environment to the set_env.sh of a CANN toolkit, or set atc = board.",
+        )
+    return f"ATC on this machine, CANN {_cann(prefix) or 'of an unknown version'}"
+
+
 def host_cache() -> Path:
     """Where this machine keeps what it compiled."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mosegedge" / "built-on-host"

@@ -187,6 +187,24 @@ def test_an_unreachable_address_is_told_with_all_that_was_tried(device, closed_p
     ]  # fmt: skip
 
 
+def test_a_compiler_on_this_machine_is_looked_for_where_the_device_needs_it(closed_port, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    board = replace(find_definition("atlas200dk").device, address="127.0.0.1", port=closed_port)
+    assert "compiler" not in [found.name for found in diagnose(board).checks]
+    diagnosis = diagnose(replace(board, settings={"soc_version": "Ascend310", "atc": "host"}))
+    assert "no atc" in check(diagnosis, "compiler").found
+    assert "CANN" in check(diagnosis, "compiler").fix
+    assert check(diagnosis, "address").status == "failed"
+    script = tmp_path / "atc"
+    script.write_text("#!/bin/sh\necho usage\n")
+    script.chmod(0o755)
+    diagnosis = diagnose(replace(board, settings={"soc_version": "Ascend310", "atc": "host"}))
+    assert check(diagnosis, "compiler").found.startswith("ATC on this machine")
+    script.write_text("#!/bin/sh\necho no module named te\nexit 1\n")
+    diagnosis = diagnose(replace(board, settings={"soc_version": "Ascend310", "atc": "host"}))
+    assert "no module named te" in check(diagnosis, "compiler").found
+
+
 def test_a_template_without_an_address_is_told_the_lines_to_write():
     diagnosis = diagnose(find_definition("jetson").device)
     assert "[jetson]" in check(diagnosis, "definition").fix
@@ -255,7 +273,7 @@ def found_by(agent, device) -> dict[str, Check]:
     ("conditions", "name", "status", "word"),
     [
         ({"governor": "performance"}, "speed", "ok", "performance"),
-        ({"governor": "schedutil", "power_mode": "15W"}, "speed", "warning", "power mode 15W, governor schedutil"),
+        ({"governor": "schedutil"}, "speed", "warning", "governor schedutil"),
         ({"governor": "performance", "throttled": ["sw_thermal"]}, "speed", "warning", "sw_thermal"),
         ({}, "speed", "skipped", "does not tell"),
         ({"load_1m": 3.9, "scheduling": "normal"}, "load", "warning", "3.9 programs"),
@@ -271,8 +289,12 @@ def test_what_disturbs_a_measurement_is_a_warning(device, conditions, name, stat
 
 
 def test_the_checks_of_the_backend_are_part_of_it_and_what_nobody_tells_is_skipped(device):
-    own = [BackendCheck(name="atc", status="failed", found="no atc", fix="Install the toolkit.")]
+    own = [
+        BackendCheck(name="atc", status="failed", found="no atc", fix="Install the toolkit."),
+        BackendCheck(name="memory", status="ok", found="900 MiB"),
+    ]
     found = found_by(Reporting(checks=own), device)
+    assert found["onnxruntime memory"].found == "900 MiB"
     assert found["atc"] == Check("atc", "failed", "no atc", "Install the toolkit.")
     assert {found[name].status for name in ("precision", "opset", "clock")} == {"skipped"}
     assert found["runtime"].found == "tensorrt 10.3.0; Orin"
