@@ -105,10 +105,13 @@ def export(
 
 def _lines(bundle: Bundle) -> list[str]:
     """What was exported, for a terminal."""
+    from mosegedge.export.manifest import NETWORK
+
     manifest, (height, width) = bundle.manifest, bundle.input_size
+    name = f"{bundle.architecture.slug} of {bundle.space.name}"
     lines = [
         str(bundle.folder),
-        f"network     {bundle.architecture.slug} of {bundle.space.name}, input {height}x{width}, opset {manifest.opset}",
+        f"network     {name}, input {height}x{width}, opset {manifest.opset}",
         f"difference  {manifest.difference_to_torch:.1e} of the largest logit, ONNX Runtime against PyTorch",
     ]
     if manifest.predicted:
@@ -118,9 +121,11 @@ def _lines(bundle: Bundle) -> list[str]:
     if artefact:
         mark = " (simulated)" if artefact.origin == "simulated" else ""
         runtime = ", ".join(f"{name} {version}" for name, version in artefact.runtime.items())
+        where = f"{artefact.device}: {artefact.accelerator}, {runtime}"
+        itself = artefact.file == NETWORK
         lines += [
             f"file        {artefact.file}, {artefact.precision}, sha256 {artefact.sha256}",
-            f"built       in {artefact.build_s:.1f} s for {artefact.device}: {artefact.accelerator}, {runtime}{mark}",
+            f"runs on     {where}{mark}" if itself else f"built in    {artefact.build_s:.1f} s for {where}{mark}",
             *(f"note        {note}" for note in artefact.notes),
             "there       python3 verify.py, in a copy of this folder on the device, needs no mosegedge",
         ]

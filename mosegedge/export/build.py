@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from mosegedge.devices import AgentClient, Device, open_agent
 from mosegedge.devices.agent_package import agent_zipapp
@@ -13,9 +14,13 @@ from mosegedge.devices.backends import get_backend
 from mosegedge.devices.replies import DeviceDescription, LoadedModel
 from mosegedge.errors import DeviceError, ExportError
 from mosegedge.export.bounds import bounds_of
+from mosegedge.export.layers import named
 from mosegedge.export.manifest import NETWORK, ArtefactSection
 from mosegedge.export.suitable import require_suitable
 from mosegedge.files import sha256_of_bytes
+
+if TYPE_CHECKING:
+    from mosegedge.networks.targets import Finding
 
 _WAIT_FOR_LOCK_S = 10
 
@@ -77,6 +82,7 @@ class DeviceBuilder:
         self._device = agent.device
         self._description = description
         self._say = say
+        self._settings = get_backend(self._device.backend).checked_settings(self._device.settings, self._device.source)
 
     def suited(self, onnx: bytes) -> bytes:
         """The same network in forms that the device's compiler takes, checked node by node.
@@ -84,19 +90,18 @@ class DeviceBuilder:
         Raises:
             ExportError: The compiler is known not to take one of them.
         """
-        from mosegedge.networks.targets import check_for, rewrite_for
+        from mosegedge.networks.targets import check_for, rewrite_for, target_of
 
-        rewritten = rewrite_for(onnx, self._device.backend)
-        findings = check_for(rewritten, self._device.backend)
-        for finding in findings:
-            self._say(
-                f"{finding.severity}: {finding.node} ({finding.op_type}): {finding.why} {finding.instead}".strip()
-            )
+        target = target_of(self._device.backend, self._settings)
+        rewritten = rewrite_for(onnx, target)
+        findings = check_for(rewritten, target)
+        for line in _lines(findings):
+            self._say(line)
         errors = [finding for finding in findings if finding.severity == "error"]
         if errors:
             raise ExportError(
-                f"{self._device.backend} does not take {errors[0].op_type} as in {errors[0].node}.",
-                known=f"{errors[0].why} ({len(errors)} such node(s))",
+                f"{target} does not take {errors[0].op_type} as in {errors[0].node}: {errors[0].why}",
+                known=f"{len(errors)} such node(s).",
                 fix=errors[0].instead,
             )
         return rewritten
@@ -129,6 +134,8 @@ class DeviceBuilder:
         self._agent.lock(wait_s=_WAIT_FOR_LOCK_S)
         self._say(f"Building for {self._device.name} ({self._device.backend}, {self._device.precision}) ...")
         loaded = self._agent.load_sent(self._agent.send(content, model_format), model_format)
+        if loaded.artefact.cached and loaded.artefact.format != model_format:
+            self._say(f"{self._device.name} had it built already.")
         known = {sha256_of_bytes(candidate): candidate for candidate in (network, content)}
         found = known.get(loaded.artefact.sha256)
         return DeviceArtefact(
@@ -161,7 +168,7 @@ class DeviceBuilder:
             backend=device.backend,
             precision=device.precision,
             threads=device.threads,
-            settings=get_backend(device.backend).checked_settings(device.settings, device.source),
+            settings=self._settings,
             runtime={str(name): str(version) for name, version in vendor.get("runtime", {}).items()},
             accelerator=str(vendor.get("accelerator", device.backend)),
             clock="device" if device.clock == "device" else "host",
@@ -171,3 +178,12 @@ class DeviceBuilder:
             golden_tolerance=bounds.golden,
             agreement=bounds.agreement,
         )
+
+
+def _lines(findings: Sequence[Finding]) -> list[str]:
+    """One line for all nodes with the same finding."""
+    nodes: dict[str, list[str]] = {}
+    for finding in findings:
+        text = f"{finding.severity}: {finding.op_type}: {finding.why} {finding.instead}"
+        nodes.setdefault(text, []).append(finding.node)
+    return [f"{text} (in {named(found)})" for text, found in nodes.items()]

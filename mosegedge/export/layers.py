@@ -9,8 +9,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mosegedge.devices.replies import LayerTime
 
+_MOST_NAMED = 4
 OTHER = "(other)"
 """What belongs to no block: copies and changes of format that the runtime put in."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNote:
+    """What the runtime says of a layer, as that it fell back to the AI CPU.
+
+    Attributes:
+        layer: The ONNX nodes that it was made of, or its own name.
+        note: What is said.
+    """
+
+    layer: str
+    note: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,14 +36,14 @@ class BlockTime:
         ms: Milliseconds.
         share: Of the sum of all layers.
         layers: Layers of the runtime that the block has a part in.
-        notes: What the runtime says of them, as `conv1: AI CPU`.
+        notes: What the runtime says of them.
     """
 
     block: str
     ms: float
     share: float
     layers: int
-    notes: tuple[str, ...]
+    notes: tuple[LayerNote, ...]
 
 
 def by_block(layers: Sequence[LayerTime], blocks: Sequence[str]) -> tuple[BlockTime, ...]:
@@ -47,7 +61,7 @@ def by_block(layers: Sequence[LayerTime], blocks: Sequence[str]) -> tuple[BlockT
     total_ns = max(sum(layer.ns for layer in layers), 1)
     time_ns: dict[str, float] = dict.fromkeys([*blocks, OTHER], 0.0)
     counts: dict[str, int] = dict.fromkeys(time_ns, 0)
-    notes: dict[str, list[str]] = {block: [] for block in time_ns}
+    notes: dict[str, list[LayerNote]] = {block: [] for block in time_ns}
     for layer in layers:
         owners = [block_of(node, blocks) for node in layer.nodes] or [OTHER]
         for owner in owners:
@@ -55,7 +69,7 @@ def by_block(layers: Sequence[LayerTime], blocks: Sequence[str]) -> tuple[BlockT
         for owner in dict.fromkeys(owners):
             counts[owner] += 1
             if layer.note:
-                notes[owner].append(f"{', '.join(layer.nodes) or layer.name}: {layer.note}")
+                notes[owner].append(LayerNote(", ".join(layer.nodes) or layer.name, layer.note))
     return tuple(
         BlockTime(
             block=block,
@@ -77,7 +91,7 @@ def block_of(node: str, blocks: Sequence[str]) -> str:
 
 
 def table_of(times: Sequence[BlockTime], suffix: str = "") -> list[str]:
-    """Lines of a table: block, milliseconds, share; then the notes.
+    """Lines of a table: block, milliseconds, share; then the notes with the layers that caused them.
 
     Args:
         times: By block.
@@ -85,4 +99,13 @@ def table_of(times: Sequence[BlockTime], suffix: str = "") -> list[str]:
     """
     width = max((len(time.block) for time in times), default=0)
     lines = [f"  {time.block:{width}}  {time.ms:8.3f} ms  {time.share:6.1%}{suffix}" for time in times]
-    return lines + [f"  note: {note}" for note in dict.fromkeys(note for time in times for note in time.notes)]
+    layers: dict[str, dict[str, None]] = {}
+    for note in (note for time in times for note in time.notes):
+        layers.setdefault(note.note, {})[note.layer] = None
+    return lines + [f"  {text}: {named(list(found))}" for text, found in layers.items()]
+
+
+def named(names: Sequence[str]) -> str:
+    """The first names of many, and how many more there are."""
+    shown = ", ".join(names[:_MOST_NAMED])
+    return f"{shown} and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else shown

@@ -107,7 +107,7 @@ class VerifyReport:
         """The report for a terminal; every line with a number of a simulated device says that it is one."""
         mark = " (simulated)" if self.origin == "simulated" else ""
         masks = (
-            f"{self.agreement:.4%} of the pixels of {self.pictures} pictures ({self.worst_agreement:.4%} in the worst)"
+            f"{self.agreement:.4%} of the pixels of {self.pictures} picture(s), {self.worst_agreement:.4%} in the worst"
         )
         rounding = f"at most {self.golden_tolerance:.0e} is rounding in {self.precision}"
         lines = [
@@ -128,7 +128,9 @@ class VerifyReport:
                 f"{self.comparable_ms:.2f} ms ({error:+.1%}){mark}"
             )
         if self.layers:
-            lines += ["inside   by block, one run:", *table_of(self.layers, mark)]
+            total = sum(time.ms for time in self.layers)
+            lines.append(f"inside   {total:.2f} ms in a run in which every layer is timed, which is slower{mark}")
+            lines += table_of(self.layers, mark)
         if self.throttled:
             lines.append(f"not clean: throttled while it was timed ({', '.join(self.throttled)})")
         return [*lines, *(f"note     {note}" for note in self.notes), self.fps_card]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,12 @@ PREDICTED = Prediction(profile="local/nano-fp32", statistic="quantile10", latenc
 TRAIN, GUIDE, VAL = (cached(SceneSet(*part)) for part in (("train", 16), ("guide", 2), ("val", 3)))
 
 
+@cache
+def supernet_of(seed: int) -> Supernet:
+    """Random shared weights."""
+    return Supernet(SPACE, torch.Generator().manual_seed(seed))
+
+
 def make_bundle(
     folder: Path,
     *,
@@ -37,7 +44,7 @@ def make_bundle(
     say: Callable[[str], None] = lambda text: None,
 ) -> Bundle:
     """Exports the smallest network, or another one; built by a device if one is given."""
-    supernet = Supernet(SPACE, torch.Generator().manual_seed(seed))
+    supernet = supernet_of(seed)
     path = folder.parent / f"supernet-{seed}.safetensors"
     save_supernet(path, supernet, SupernetInfo(space=SPACE, data="scenes", step=0, training={}))
     with open_builder(device, opset=opset, say=say) if device else nullcontext() as builder:

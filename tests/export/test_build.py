@@ -50,8 +50,10 @@ def test_the_engine_in_the_bundle_is_what_the_device_loads(tmp_path, builds):
 
 def test_a_second_export_takes_the_engine_from_the_devices_cache(tmp_path, builds):
     first = products.make_bundle(tmp_path / "first", opset=13, device=boards.board(tmp_path))
-    second = products.make_bundle(tmp_path / "second", opset=13, device=boards.board(tmp_path))
+    said: list[str] = []
+    second = products.make_bundle(tmp_path / "second", opset=13, device=boards.board(tmp_path), say=said.append)
     assert builds.read_text() == "built\n"
+    assert said[-1] == "board had it built already."
     assert second.manifest.artefact == first.manifest.artefact
     assert second.deployed() == first.deployed()
 
@@ -110,7 +112,7 @@ def test_a_form_that_the_target_does_not_take_stops_before_anything_is_built(tmp
     said: list[str] = []
     monkeypatch.setattr(targets, "check_for", lambda onnx, target: [finding("warning")], raising=False)
     bundle = products.make_bundle(tmp_path / "bundle", opset=13, device=boards.board(tmp_path), say=said.append)
-    assert said[0] == "warning: decoder.Resize (Resize): Rounds in its own way. Use a constant scale."
+    assert said[0] == "warning: Resize: Rounds in its own way. Use a constant scale. (in decoder.Resize)"
     monkeypatch.setattr(targets, "check_for", lambda onnx, target: [finding("error")])
     with pytest.raises(ExportError, match=r"does not take Resize as in decoder\.Resize"):
         products.make_bundle(tmp_path / "other", opset=13, device=boards.board(tmp_path))
@@ -146,7 +148,10 @@ def test_a_compiler_on_the_host_makes_the_file_that_is_sent(tmp_path, builds, mo
     from mosegedge.devices import host_compiler
 
     header = json.dumps({"chip": "FakeChip 1", "precision": "fp32"}).encode() + b"\n"
-    compiled = (lambda device, onnx: (header + onnx, "fakeengine", ("compiled here",)))  # fmt: skip
+
+    def compiled(device, onnx):
+        return header + onnx, "fakeengine", ("compiled here",)
+
     monkeypatch.setattr(host_compiler, "prepare", compiled)
     bundle = load_bundle(products.make_bundle(tmp_path / "bundle", opset=13, device=boards.board(tmp_path)).folder)
     assert builds.read_text() == ""
@@ -196,7 +201,7 @@ def test_the_command_prints_what_was_built_and_for_what(tmp_path, builds, checkp
     bundle = load_bundle(tmp_path / "out")
     assert bundle.manifest.opset == 13
     assert f"network.fakeengine, fp32, sha256 {bundle.manifest.artefact.sha256}" in result.stdout
-    (built,) = (line for line in result.stdout.splitlines() if line.startswith("built"))
+    (built,) = (line for line in result.stdout.splitlines() if line.startswith("built in"))
     assert "for board: FakeChip 1, fakeengine 1.0" in built
     assert built.endswith("(simulated)")
     assert "note        two nodes were fused" in result.stdout

@@ -6,7 +6,7 @@ import products
 import pytest
 
 from mosegedge.devices.replies import LayerTime
-from mosegedge.export.layers import OTHER, block_of, by_block, table_of
+from mosegedge.export.layers import OTHER, LayerNote, block_of, by_block, table_of
 
 BLOCKS = ["encoder.stem", "encoder.stage1.1", "encoder.stage1.10", "decoder"]
 
@@ -60,17 +60,16 @@ def test_a_layer_fused_across_blocks_counts_for_each_by_its_nodes():
         (OTHER, 0.5, 1),
     ]
     assert sum(time.share for time in times) == pytest.approx(1)
-    assert times[2].notes == ("decoder.GlobalAveragePool: AI CPU",)
+    assert times[2].notes == (LayerNote("decoder.GlobalAveragePool", "AI CPU"),)
     assert times[0].notes == ()
 
 
 def test_the_table_has_a_line_a_block_and_every_note_once():
-    note = "encoder.stem.Add, decoder.Add: AI CPU"
     lines = table_of(by_block([layer(1000, "encoder.stem.Add", "decoder.Add", note="AI CPU")], BLOCKS), " (simulated)")
     assert lines == [
         "  encoder.stem     0.001 ms   50.0% (simulated)",
         "  decoder          0.001 ms   50.0% (simulated)",
-        f"  note: {note}",
+        "  AI CPU: encoder.stem.Add, decoder.Add",
     ]
 
 
@@ -78,3 +77,11 @@ def test_no_layers_give_no_table():
     assert by_block([], BLOCKS) == ()
     assert by_block([layer(0, "decoder.Add")], BLOCKS)[0].share == 0
     assert table_of(()) == []
+
+
+def test_of_many_layers_with_a_note_some_are_named():
+    layers = [layer(1, f"decoder.{letter}.Add", note="slow") for letter in "abcdef"]
+    assert (
+        table_of(by_block(layers, BLOCKS))[-1]
+        == "  slow: decoder.a.Add, decoder.b.Add, decoder.c.Add, decoder.d.Add and 2 more"
+    )

@@ -7,7 +7,6 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-import boards
 import products
 import pytest
 from hypothesis import given
@@ -21,18 +20,9 @@ from mosegedge.export.migrations import FORMAT, STEPS, add_artefact, migrated
 FIRST = Path(__file__).with_name("bundle-1.json")
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory):
-    """A bundle with an engine."""
-    folder = tmp_path_factory.mktemp("manifest")
-    with pytest.MonkeyPatch.context() as patch:
-        boards.install(folder, patch)
-        return products.make_bundle(folder / "bundle", opset=13, device=boards.board(folder)).folder
-
-
 @pytest.fixture
-def folder(original, tmp_path):
-    return shutil.copytree(original, tmp_path / "bundle")
+def folder(engine_bundle, tmp_path):
+    return shutil.copytree(engine_bundle, tmp_path / "bundle")
 
 
 def test_a_record_of_the_first_format_has_no_artefact():
@@ -120,12 +110,12 @@ def test_an_artefact_cannot_be_taken_away_from_its_files(folder):
         max_leaves=5,
     ),
 )
-def test_any_value_is_read_or_named(original, field, value):
-    record = json.loads((original / "bundle.json").read_text())
+def test_any_value_is_read_or_named(engine_bundle, field, value):
+    record = json.loads((engine_bundle / "bundle.json").read_text())
     record["artefact"][field] = value
-    scratch = original.parent / "fuzzed"
+    scratch = engine_bundle.parent / "fuzzed"
     if not scratch.exists():
-        shutil.copytree(original, scratch)
+        shutil.copytree(engine_bundle, scratch)
     (scratch / "bundle.json").write_text(json.dumps(record))
     with suppress(ExportError):  # anything else would be a fault of ours
         assert load_bundle(scratch).manifest.artefact.file == "network.fakeengine"

@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-import boards
 import numpy as np
 import products
 import pytest
@@ -24,18 +23,9 @@ from mosegedge.export.onnx import relative_difference
 from mosegedge.files import sha256_of_bytes
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory):
-    """A bundle with an engine."""
-    folder = tmp_path_factory.mktemp("standalone")
-    with pytest.MonkeyPatch.context() as patch:
-        boards.install(folder, patch)
-        return products.make_bundle(folder / "bundle", opset=13, device=boards.board(folder)).folder
-
-
 @pytest.fixture
-def folder(original, tmp_path):
-    return shutil.copytree(original, tmp_path / "on the board")
+def folder(engine_bundle, tmp_path):
+    return shutil.copytree(engine_bundle, tmp_path / "on the board")
 
 
 def run(folder, *arguments, flags=("-I",), **environment):

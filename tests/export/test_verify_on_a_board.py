@@ -21,15 +21,6 @@ from mosegedge.progress import Silent
 from mosegedge.report.bundles import read_bundles
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory):
-    """A bundle with an engine."""
-    folder = tmp_path_factory.mktemp("board")
-    with pytest.MonkeyPatch.context() as patch:
-        boards.install(folder, patch)
-        return products.make_bundle(folder / "bundle", opset=13, device=boards.board(folder)).folder
-
-
 @pytest.fixture
 def builds(tmp_path, monkeypatch):
     boards.shorten(monkeypatch)
@@ -37,8 +28,8 @@ def builds(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def folder(original, tmp_path, builds):
-    return shutil.copytree(original, tmp_path / "run" / "bundles" / "first")
+def folder(engine_bundle, tmp_path, builds):
+    return shutil.copytree(engine_bundle, tmp_path / "run" / "bundles" / "first")
 
 
 def verified(folder, device, **options):
@@ -168,7 +159,7 @@ def test_time_inside_the_network_is_told_by_block(folder, tmp_path):
     assert sum(time.share for time in report.layers) == pytest.approx(1)
     text = "\n".join(report.lines())
     assert re.search(r"encoder\.stage3\.2 +\d\.\d{3} ms +\d+\.\d%\n", text)
-    assert "note: decoder.refine32.GlobalAveragePool: AI CPU" in text
+    assert "AI CPU: decoder.refine32.GlobalAveragePool, decoder.GlobalAveragePool" in text
     record = json.loads((folder / "verify.json").read_text())
     assert record["layers"][0]["block"] == "encoder.stem"
 
