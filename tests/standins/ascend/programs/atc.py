@@ -4,7 +4,7 @@ ASCEND_STANDIN_ATC chooses what happens: nothing for success, an error code (E19
 hang, disk, nofile, empty, suffix, silent, killed, warn.
 """
 
-# ruff: noqa: PTH, T201, UP031 - it prints and opens files as the programs do that it stands in for
+# ruff: noqa: PTH103, PTH109, PTH123, T201, UP031 - written like what it stands in for
 
 import json
 import os

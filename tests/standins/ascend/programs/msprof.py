@@ -4,7 +4,7 @@ It fuses every Conv with a Relu behind it, as ATC would. ASCEND_STANDIN_AI_CPU n
 AI CPU; ASCEND_STANDIN_MSPROF=broken makes no tables.
 """
 
-# ruff: noqa: PTH, T201, UP031 - it prints and opens files as the programs do that it stands in for
+# ruff: noqa: PTH103, PTH118, PTH120, PTH123, PTH207, T201, UP031 - written like what it stands in for
 
 import csv
 import glob

@@ -11,7 +11,7 @@ It knows nothing of a chip. What it does is set by variables:
 From `acl.init` on, a child process is a mistake: it raises, and is written to the log.
 """
 
-# ruff: noqa: PTH, T201, UP031 - it prints and opens files as the programs do that it stands in for
+# ruff: noqa: UP031 - written like what it stands in for
 
 import os
 import sys

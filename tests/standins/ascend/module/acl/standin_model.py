@@ -1,6 +1,6 @@
 """acl.rt, acl.mdl and acl.util of the stand-in: memory, models, events."""
 
-# ruff: noqa: PTH, T201, UP031 - it prints and opens files as the programs do that it stands in for
+# ruff: noqa: PTH123, UP031 - written like what it stands in for
 
 import ctypes
 import json

@@ -1,6 +1,6 @@
 """acl.prof of the stand-in: it writes raw data that only the stand-in of msprof can read."""
 
-# ruff: noqa: PTH, T201, UP031 - it prints and opens files as the programs do that it stands in for
+# ruff: noqa: PTH103, PTH117, PTH118, PTH123 - written like what it stands in for
 
 import json
 import os

@@ -1,6 +1,6 @@
 """State of the stand-in: what is held, what has been called, what is to fail."""
 
-# ruff: noqa: PTH, T201, UP031 - it prints and opens files as the programs do that it stands in for
+# ruff: noqa: PTH123, UP031 - written like what it stands in for
 
 import os
 
