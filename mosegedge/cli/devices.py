@@ -154,10 +154,9 @@ def conformance(name: NameArgument, accept_new_host_key: AcceptNewHostKey = Fals
     Ends with 0 when it does, with 3 when a check failed.
     """
     from mosegedge.devices import load_device
-
-    device = load_device(name)
     from mosegedge.devices.conformance import check_conformance
 
+    device = load_device(name)
     with progress() as bar:
         report = check_conformance(device, progress=bar, accept_new_host_key=accept_new_host_key)
     rows = [{"name": check.name, "passed": check.passed, "detail": check.detail} for check in report.checks]

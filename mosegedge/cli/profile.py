@@ -16,7 +16,7 @@ from mosegedge.cli.devices import AcceptNewHostKey
 from mosegedge.cli.options import SpaceOption, open_space
 from mosegedge.cli.output import JsonFlag, emit, progress, say
 from mosegedge.cli.profile_text import one_line, plan_result, plan_text, profile_text, summary
-from mosegedge.errors import DeviceError, MosegedgeError, UsageError
+from mosegedge.errors import MosegedgeError, UsageError
 
 if TYPE_CHECKING:
     from mosegedge.devices import Device
@@ -89,20 +89,40 @@ def profile(
         text = "\n\n".join(map(plan_text, plans))
         emit(rows[0] if len(rows) == 1 else {"plans": rows}, text, as_json=as_json)
         return
-    if accept_new_host_key:
-        _meet(chosen)
     measure = _profile_one if len(chosen) == 1 else _profile_several
-    measure(chosen, loaded, settings=settings, root=output_root, restart=restart, as_json=as_json)
+    measure(
+        chosen,
+        loaded,
+        settings=settings,
+        root=output_root,
+        restart=restart,
+        accept_new_host_key=accept_new_host_key,
+        as_json=as_json,
+    )
 
 
 def _profile_one(
-    devices: list[Device], space: SearchSpace, *, settings: ProfileSettings, root: Path, restart: bool, as_json: bool
+    devices: list[Device],
+    space: SearchSpace,
+    *,
+    settings: ProfileSettings,
+    root: Path,
+    restart: bool,
+    accept_new_host_key: bool,
+    as_json: bool,
 ) -> None:
     from mosegedge.profiling import profile_device
 
     with progress() as bar:
         found = profile_device(
-            devices[0], space, settings=settings, root=root, progress=bar, command=_command(), restart=restart
+            devices[0],
+            space,
+            settings=settings,
+            root=root,
+            progress=bar,
+            command=_command(),
+            restart=restart,
+            accept_new_host_key=accept_new_host_key,
         )
     path = root / f"{found.name}.json"
     say(f"Wrote {path}")
@@ -110,14 +130,28 @@ def _profile_one(
 
 
 def _profile_several(
-    devices: list[Device], space: SearchSpace, *, settings: ProfileSettings, root: Path, restart: bool, as_json: bool
+    devices: list[Device],
+    space: SearchSpace,
+    *,
+    settings: ProfileSettings,
+    root: Path,
+    restart: bool,
+    accept_new_host_key: bool,
+    as_json: bool,
 ) -> None:
     """Prints what was measured, then what was not; ends with the exit code of the first that failed."""
     from mosegedge.profiling.several import profile_devices
 
     with _progress_of_devices() as progress_of:
         outcomes = profile_devices(
-            devices, space, settings=settings, root=root, progress_of=progress_of, command=_command(), restart=restart
+            devices,
+            space,
+            settings=settings,
+            root=root,
+            progress_of=progress_of,
+            command=_command(),
+            restart=restart,
+            accept_new_host_key=accept_new_host_key,
         )
     rows: list[dict[str, Any]] = []
     for outcome in outcomes:
@@ -154,19 +188,6 @@ def _progress_of_devices() -> Iterator[Callable[[str], Progress]]:
 
 def _exit_code(error: Exception | None) -> int:
     return error.exit_code if isinstance(error, MosegedgeError) else MosegedgeError.exit_code
-
-
-def _meet(devices: list[Device]) -> None:
-    """Connects once, so that the host keys are known from here on; one of several that fails does so again later."""
-    from mosegedge.devices import connect
-
-    for device in devices:
-        try:
-            with connect(device, accept_new_host_key=True):
-                pass
-        except DeviceError:
-            if len(devices) == 1:
-                raise
 
 
 def _command(only: str = "") -> str:

@@ -24,6 +24,7 @@ def profile_device(
     progress: Progress | None = None,
     command: str = "",
     restart: bool = False,
+    accept_new_host_key: bool = False,
 ) -> Profile:
     """Measures a device and writes the next version of its profile.
 
@@ -37,6 +38,7 @@ def profile_device(
         progress: Shown while it lasts.
         command: The command line, kept in the profile and shown to who finds it unfinished.
         restart: Set an unfinished measurement aside instead of going on with it.
+        accept_new_host_key: Trust a device whose host key is not known yet, and remember the key.
 
     Raises:
         AgentError: The agent failed for good.
@@ -50,6 +52,6 @@ def profile_device(
     if restart and journal.begin_record is not None:
         journal.set_aside()
         journal = ProfileJournal(series.journal(version))
-    description = collect(plan, journal, progress or Silent(), command=command)
+    description = collect(plan, journal, progress or Silent(), command=command, accept_new_host_key=accept_new_host_key)
     profile = conclude(plan, journal, description, version=version, parent=series.latest, command=command)
     return load_profile(save_profile(profile, series))

@@ -51,6 +51,7 @@ def profile_devices(
     progress_of: Callable[[str], Progress] | None = None,
     command: str = "",
     restart: bool = False,
+    accept_new_host_key: bool = False,
 ) -> list[Outcome]:
     """Measures several devices and writes the next version of each one's profile.
 
@@ -65,6 +66,7 @@ def profile_devices(
         progress_of: What shows the progress of a device, by its name; called before the threads start.
         command: The command line, kept in the profiles.
         restart: Set unfinished measurements aside instead of going on with them.
+        accept_new_host_key: Trust devices whose host key is not known yet, and remember the keys.
 
     Returns:
         One outcome a device, in their order.
@@ -83,7 +85,14 @@ def profile_devices(
         progress = shown[device.name]
         try:
             profile = profile_device(
-                device, space, settings=settings, root=root, progress=progress, command=command, restart=restart
+                device,
+                space,
+                settings=settings,
+                root=root,
+                progress=progress,
+                command=command,
+                restart=restart,
+                accept_new_host_key=accept_new_host_key,
             )
         except (MosegedgeError, OSError) as error:
             return Outcome(device, error=error)

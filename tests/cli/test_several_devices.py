@@ -18,10 +18,12 @@ from pathlib import Path
 import farboards
 import pytest
 import rich.console
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mosegedge.cli import bars
 from mosegedge.cli.main import main
-from mosegedge.devices import load_device, open_agent
+from mosegedge.devices import Device, load_device, open_agent
 from mosegedge.devices.connection import TRANSPORTS
 from mosegedge.errors import DeviceBusyError, UsageError
 from mosegedge.profiling import ProfileSettings, collector, load_profile, profile_device, several
@@ -207,6 +209,18 @@ def test_a_mistake_in_the_program_is_not_swallowed(folder, monkeypatch):
     monkeypatch.setattr(collector, "model_file", broken)
     with pytest.raises(ZeroDivisionError, match="in a thread"):
         profile_devices([load_device("a"), load_device("b")], SPACE, settings=SETTINGS)
+
+
+@given(st.lists(st.sets(st.integers(0, 5), max_size=3), max_size=6))
+def test_every_device_is_in_one_group_and_shares_no_address_with_another(addresses):
+    devices = [
+        Device(name=f"d{number}", backend="fake", connection="ssh", address=",".join(map(str, places)))
+        for number, places in enumerate(addresses)
+    ]
+    groups = [group for phase in several._phases(devices) for group in phase]
+    assert sorted(device.name for group in groups for device in group) == [device.name for device in devices]
+    places = [set().union(*(several._places(device) for device in group)) for group in groups]
+    assert sum(map(len, places)) == len(set().union(*places))
 
 
 def test_a_name_twice_is_refused(folder):
