@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from scipy.stats import kendalltau
 from generated import PADDED
+from scipy.stats import kendalltau
 from standin import SPACE, global_random_state, miou_of
 
 from mosegedge.errors import SearchError, UsageError

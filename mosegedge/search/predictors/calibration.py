@@ -1,40 +1,10 @@
-"""Rising maps from scores, which only order networks, to the unit of the targets."""
+"""A rising map from scores, which only order networks, to the unit of the targets."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 
 from mosegedge.search.predictors.description import Values
-
-_LEAST_SLOPE = 1e-6
-
-
-@dataclass(frozen=True)
-class Line:
-    """A rising straight line.
-
-    Args:
-        slope: In units of the targets; not negative.
-        offset: The target at score 0.
-    """
-
-    slope: float
-    offset: float
-
-    @classmethod
-    def fitted(cls, scores: Values, y: Values) -> Self:
-        """Least squares; where that would fall, as it may for scores that are wrong altogether, it rises a little."""
-        variance = float(scores.var())
-        slope = float(((scores - scores.mean()) * (y - y.mean())).mean()) / variance if variance else 0.0
-        slope = max(slope, _LEAST_SLOPE * float(y.std())) if np.ptp(y) else 0.0
-        return cls(slope, float(y.mean()) - slope * float(scores.mean()))
-
-    def __call__(self, scores: Values) -> Values:
-        """Scores in the unit of the targets."""
-        return np.asarray(self.offset + self.slope * scores, dtype=np.float64)
 
 
 class Quantiles:

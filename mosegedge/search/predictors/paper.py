@@ -38,6 +38,7 @@ from mosegedge.search.predictors.calibration import Quantiles
 from mosegedge.search.predictors.description import CodeDescription, Codes, Values
 from mosegedge.search.predictors.interface import CodePredictor
 from mosegedge.search.predictors.layers import first_weights, forward
+from mosegedge.search.predictors.scaling import TargetScale
 from mosegedge.search.predictors.teachers import CubicRbf, DecisionTree, GradientBoosting, Teacher
 from mosegedge.search.predictors.threads import one_blas_thread, one_torch_thread
 
@@ -92,6 +93,9 @@ class PaperRankNet(CodePredictor):
         features = self._features(codes)
         with one_torch_thread(), one_blas_thread():
             synthetic, labels = self._synthetic(features, scaled)
+            if self._loss is _squared_loss:  # the first, random outputs must be small beside the targets
+                scale = TargetScale.of(scaled)
+                scaled, labels = scale(scaled), scale(labels)
             self._train(features, scaled, synthetic, labels)
         self._calibration = Quantiles(self._score(codes), y)
 

@@ -32,7 +32,8 @@ class Recipe:
     Attributes:
         features: Of canonical or other codes.
         make: A regressor with a seed.
-        scaled: Whether features are brought to mean 0 and standard deviation 1.
+        scaled: Whether the aggregates, which come after the one-hot columns, are brought to mean 0 and standard
+            deviation 1.
     """
 
     features: Callable[[Encoder, Codes], Values]
@@ -57,14 +58,18 @@ class Regressor(CodePredictor):
 
     def _fit(self, codes: Codes, y: Values) -> None:
         features = self._recipe.features(self._encoder, codes)
-        zeros, ones = np.zeros(features.shape[1]), np.ones(features.shape[1])
-        self._scaler = Scaler.of(features) if self._recipe.scaled else Scaler(zeros, ones)
+        self._scaler = self._scaler_for(features)
         self._scale = TargetScale.of(y)
         self._regressor = self._recipe.make(int(self._rng.integers(2**31)))
         with one_blas_thread(), warnings.catch_warnings():
             # A length scale at its bound is no fault: the position simply does not matter.
             warnings.simplefilter("ignore", ConvergenceWarning)
             self._regressor.fit(self._scaler(features), self._scale(y))
+
+    def _scaler_for(self, features: Values) -> Scaler:
+        plain = features.shape[1] if not self._recipe.scaled else self._encoder.columns
+        scaler, column = Scaler.of(features), np.arange(features.shape[1])
+        return Scaler(np.where(column < plain, 0.0, scaler.mean), np.where(column < plain, 1.0, scaler.sd))
 
     def _predict(self, codes: Codes) -> Values:
         if not len(codes):
@@ -103,10 +108,16 @@ def _kriging(seed: int) -> GaussianProcessRegressor:
     return GaussianProcessRegressor(kernel, random_state=seed)
 
 
+def _svr(seed: int) -> SVR:
+    regressor = SVR(C=10.0, epsilon=0.05, gamma="auto")
+    regressor.random_state = seed  # it would draw one, which it has no use for, from numpy's global generator
+    return regressor
+
+
 RECIPES: dict[str, Recipe] = {
     "rbf": Recipe(features=Encoder.one_hot, make=lambda _: CubicRbf()),
     "kriging": Recipe(features=Encoder.one_hot, make=_kriging),
-    "svr": Recipe(features=Encoder.features, make=lambda _: SVR(C=10.0), scaled=True),
+    "svr": Recipe(features=Encoder.features, make=_svr, scaled=True),
     "tree": Recipe(features=Encoder.one_hot, make=DecisionTree),
     "lightgbm": Recipe(
         features=lambda encoder, codes: np.concatenate([encoder.numbers(codes), encoder.aggregates(codes)], axis=1),
