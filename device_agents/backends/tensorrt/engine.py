@@ -40,7 +40,6 @@ class Engine:
         self.vendor = vendor
         self.cuda = cuda
         self.launches = launches
-        self.runtime: Any = None
         self.engine: Any = None
         self.context: Any = None
         self.pointers: Dict[str, int] = {}
@@ -55,13 +54,14 @@ class Engine:
             if use_graph:
                 self._capture()
         except BaseException:
-            self.close()
+            # After some failures freeing fails too; the first one is what the user has to hear.
+            with contextlib.suppress(RpcError):
+                self.close()
             raise
 
     def _load(self, content: bytes) -> None:
         self.vendor.forget_failures()
-        self.runtime = self.vendor.trt.Runtime(self.vendor.log)
-        self.engine = self.runtime.deserialize_cuda_engine(content)
+        self.engine = self.vendor.runtime.deserialize_cuda_engine(content)
         if self.engine is None:
             text = "%s %s cannot load the engine: %s. An engine fits the version and the GPU it was built with only."
             known = (self.vendor.module_name, self.vendor.version, self.vendor.failures().rstrip("."))
@@ -176,7 +176,6 @@ class Engine:
             self.graph = None
         self.context = None
         self.engine = None
-        self.runtime = None
         for pointer in self.pointers.values():
             self.cuda.free(pointer)
         self.pointers = {}

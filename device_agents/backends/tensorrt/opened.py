@@ -11,6 +11,7 @@ from device_agents.protocol import BACKEND_FAILED, RpcError
 from device_agents.sensors import nvidia
 
 Route = Union[PythonRoute, TrtexecRoute]
+_IDENTITY = ("name", "compute_capability", "pci_bus_id")
 
 
 def try_out(options: Options) -> Probe:
@@ -51,7 +52,7 @@ class Opened:
             gpu["name"],
             gpu.get("compute_capability", "unknown"),
         )
-        described["gpu"] = dict(known, **gpu)
+        described["gpu"] = dict(known, **{name: gpu[name] for name in _IDENTITY if name in gpu})
         described["notes"] = self.notes
         return described
 

@@ -72,7 +72,9 @@ class TrtexecRoute:
 
     def describe(self) -> Dict[str, Any]:
         """What decides about results and times."""
-        versions = {name: self.gpu[name] for name in ("cuda", "cuda_driver", "driver") if name in self.gpu}
+        versions: Dict[str, Any] = {
+            name: self.gpu[name] for name in ("cuda", "cuda_driver", "driver") if name in self.gpu
+        }
         return {
             "runtime": dict(versions, trtexec=self._command.version_text),
             "precisions": list(PRECISIONS),

@@ -35,11 +35,19 @@ class Vendor:
             text = "%s %s has no builder (a lean runtime); install the full one."
             raise RpcError(BACKEND_FAILED, text % (module_name, self.version))
         self.log = _logger(self.trt)
+        self._runtime: Any = None
 
     @property
     def has_precision_flags(self) -> bool:
         """Whether the builder chooses the precision; else the types in the ONNX file do."""
         return hasattr(self.trt.BuilderFlag, "FP16")
+
+    @property
+    def runtime(self) -> Any:
+        """What loads engines: one for all of them, and it lives as long as they do."""
+        if self._runtime is None:
+            self._runtime = self.trt.Runtime(self.log)
+        return self._runtime
 
     def failures(self) -> str:
         """What the logger heard last, errors before warnings; a full sentence for messages."""

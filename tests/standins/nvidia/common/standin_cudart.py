@@ -104,11 +104,13 @@ def namespace(version):
         return OK, GPU.allocate(size)
 
     def cudaFree(pointer):
+        GPU.pending = None
         return (OK if GPU.memory.pop(pointer, None) else INVALID,)
 
     def cudaMemcpyAsync(dst, src, count, kind, stream):
         _need(cudaMemcpyKind, kind)
         _need(Handle, stream)
+        GPU.settle()
         ctypes.memmove(dst, src, count)
         return (OK,)
 

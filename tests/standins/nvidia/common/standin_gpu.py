@@ -51,6 +51,7 @@ class Gpu:
         self.memory = {}
         self.capturing = {}
         self.handles = 0
+        self.pending = None
 
     def handle(self):
         self.handles += 1
@@ -71,8 +72,14 @@ class Gpu:
 
     def perform(self, entries):
         for work, duration_ns in entries:
-            work()
+            self.pending = work
             self.now_ns += duration_ns
+
+    def settle(self):
+        """Computes what the latest kernels left; before a copy looks at it or changes its inputs, and never else."""
+        work, self.pending = self.pending, None
+        if work is not None:
+            work()
 
 
 GPU = Gpu()
