@@ -112,8 +112,11 @@ def ascend_findings(model: onnx.ModelProto, chip: str) -> Iterator[Form]:
 
 
 def shapes_of(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """Shapes of all tensors whose sides are all known."""
-    graph = onnx.shape_inference.infer_shapes(model).graph
+    """Shapes of all tensors whose sides are all known; those of the file alone where the rest cannot be inferred."""
+    try:
+        graph = onnx.shape_inference.infer_shapes(model).graph
+    except onnx.shape_inference.InferenceError:  # An operator that the standard does not know.
+        graph = model.graph
     shapes = {}
     for value in [*graph.input, *graph.value_info, *graph.output]:
         sides = tuple(side.dim_value for side in value.type.tensor_type.shape.dim)
