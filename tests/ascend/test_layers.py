@@ -20,7 +20,7 @@ HEADERS = {
     "7.0": "Model Name,Model ID,Task ID,Stream ID,Infer ID,Op Name,OP Type,Task Type,Task Start Time(us),"
     "Task Duration(us),Task Wait Time(us),Block Dim,aicore_time(us)",
     "8.x": "Device_id,Model ID,Task ID,Stream ID,Op Name,OP Type,OP State,Task Type,Task Start Time(us),"
-    "Task Duration(us),Task Wait Time(us),Block Dim,Mix Block Dim,HF32 Eligible,Context ID,aicore_time(us),aiv_time(us)",
+    "Task Duration(us),Task Wait Time(us),Block Dim,Mix Block Dim,HF32 Eligible,Context ID,aicore_time(us)",
     "2026": "Device_id,Model ID,Task ID,Stream ID,Op Name,OP Type,OP State,Task Type,Task Start Time(us),"
     "Task Duration(us),Task Wait Time(us),Block Num,Mix Block Num",
 }

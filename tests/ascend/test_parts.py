@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from device_agents.backends.ascend import acl_model, findings, versions
+from device_agents.backends.ascend import acl_model, doctor, versions
 from device_agents.protocol import RpcError
 from device_agents.runner import Finished, Runner, run_program
 from device_agents.sensors.npu_smi import NpuSmi, parse
@@ -105,10 +105,10 @@ def test_pairs_of_driver_and_cann_are_compared_with_the_list(driver, cann, liste
 def test_the_doctor_compares_driver_and_cann_of_the_old_board(monkeypatch, driver, cann, status, words):
     monkeypatch.setattr(versions, "driver", lambda environment: versions.Found(driver, "x"))
     monkeypatch.setattr(versions, "cann", lambda environment: versions.Found(cann, "x"))
-    finding = findings._pair("Ascend310")
+    finding = doctor._pair("Ascend310")
     assert (finding["status"], bool(finding["fix"])) == (status, status != "ok")
     assert words in finding["found"]
-    assert findings._pair("Ascend310B4")["status"] == "ok"
+    assert doctor._pair("Ascend310B4")["status"] == "ok"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_the_doctor_compares_driver_and_cann_of_the_old_board(monkeypatch, drive
     [((3, 7, 5), "ok"), ((3, 9, 7), "ok"), ((3, 9, 8), "warning"), ((3, 6, 9), "warning"), ((3, 11, 2), "warning")],
 )
 def test_the_interpreter_is_compared_with_the_documented_ones(version, status):
-    assert findings._interpreter(version)["status"] == status
+    assert doctor._interpreter(version)["status"] == status
 
 
 def test_other_processes_with_the_library_are_found(tmp_path):
@@ -125,17 +125,17 @@ def test_other_processes_with_the_library_are_found(tmp_path):
         (tmp_path / pid / "maps").write_text(maps)
     (tmp_path / "self").mkdir()
     (tmp_path / "14").mkdir()
-    finding = findings._users(str(tmp_path))
+    finding = doctor._users(str(tmp_path))
     assert finding["status"] == "warning"
     assert "processes 12 have" in finding["found"]
-    assert findings._users(str(tmp_path / "13"))["status"] == "ok"
+    assert doctor._users(str(tmp_path / "13"))["status"] == "ok"
 
 
 @pytest.mark.parametrize(
     ("told", "same"), [("310B4", True), ("Ascend310B4", True), ("Ascend 310B4", True), ("310", False)]
 )
 def test_a_chip_is_the_same_with_or_without_its_first_name(told, same):
-    assert findings._same_chip(told, "Ascend310B4") is same
+    assert doctor._same_chip(told, "Ascend310B4") is same
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "uint8", "int64"])

@@ -3,7 +3,7 @@
 pyACL forbids child processes once it is initialised, so a helper process is started first, and everything that is a
 program (ATC, npu-smi, msprof, the run under the profiler) is started by that.
 
-    board.py          the parts of one conversation           findings.py     for the doctor
+    board.py          the parts of one conversation           doctor.py       for the doctor
     atc.py            command line and outcome of ATC         atc_errors.py   its codes as sentences
     acl_session.py    AscendCL, opened once                   acl_errors.py   its numbers as sentences
     acl_model.py      a loaded OM, its events                 versions.py     CANN, driver, scripts
@@ -15,7 +15,7 @@ from typing import Any, Dict, List, Optional
 
 from device_agents.artefacts import Built
 from device_agents.backends.ascend.board import Board
-from device_agents.backends.ascend.findings import findings
+from device_agents.backends.ascend.doctor import findings
 from device_agents.options import Options
 
 FORMAT = "om"
