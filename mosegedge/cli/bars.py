@@ -9,8 +9,10 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichBar
+from rich.table import Column
 
 _SECONDS_BETWEEN_LINES = 10.0
+_BAR_WIDTH = 20
 
 
 class RichProgress:
@@ -88,15 +90,18 @@ class DeviceBar:
 
 
 def _bar_on(console: Console) -> RichBar:
+    """The note takes what is left of the line; numbers are never cut for it."""
+    note = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     return RichBar(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=_BAR_WIDTH),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", table_column=note),
         console=console,
+        expand=True,
     )
 
 

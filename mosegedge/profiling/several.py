@@ -95,6 +95,7 @@ def profile_devices(
                 accept_new_host_key=accept_new_host_key,
             )
         except (MosegedgeError, OSError) as error:
+            progress.say(f"ended: {error.what if isinstance(error, MosegedgeError) else error}")
             return Outcome(device, error=error)
         return Outcome(device, profile)
 
