@@ -83,11 +83,13 @@ def _planned(device: Device) -> list[str]:
 def _completed(found: list[Check], planned: list[str]) -> Iterator[Check]:
     """What was found, and what could not be looked at because of the last failure."""
     seen = {check.name for check in found}
-    failed = next((check.name for check in reversed(found) if check.status == "failed"), "an earlier check")
+    failures = [check.name for check in found if check.status == "failed"]
+    # Nothing needs the last check, and what a backend or a compiler asks of its own is needed by nothing here.
+    needed = [name for name in failures if name in planned[:-1]] or failures
     yield from found
     for name in planned:
         if name not in seen:
-            yield Check(name, "skipped", f"needs what failed: {failed}")
+            yield Check(name, "skipped", f"needs what failed: {needed[-1]}")
 
 
 def _examine(device: Device, *, accept_new_host_key: bool) -> Iterator[Check]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _BUSY_SHARE = 0.5
 _STEADY_GOVERNOR = "performance"
+_NO_RUNTIME = "Install it there, or name the interpreter or the environment script that has it in devices.toml."
 _UNTOLD = "The backend does not tell."
 
 
@@ -24,7 +25,7 @@ def agent_checks(device: Device, agent: AgentClient) -> Iterator[Check]:
     try:
         description = agent.describe()
     except DeviceError as error:
-        yield failure("runtime", error, fix="Install the runtime there.")
+        yield failure("runtime", error, fix=_NO_RUNTIME)
         yield from _own_checks(device, agent, told=error)
         yield _lock(agent)
         return

@@ -150,6 +150,20 @@ def test_what_the_device_cannot_do_is_told_with_the_line_to_write(device, change
     assert fix in check(diagnosis, name).fix
 
 
+def test_an_unknown_way_to_the_device_is_told(device):
+    diagnosis = diagnose(replace(device, connection="pigeon"))
+    assert "pigeon" in check(diagnosis, "connection").found
+    assert_skipped_after(diagnosis, "connection")
+
+
+def test_without_a_runtime_the_lock_is_looked_at_and_the_rest_is_skipped_for_it(device):
+    diagnosis = diagnose(replace(device, settings={"provider": "NoSuchProvider"}))
+    assert check(diagnosis, "users").status == "ok"
+    assert {check(diagnosis, name).found for name in ("precision", "opset", "clock", "speed", "load")} == {
+        "needs what failed: runtime"
+    }
+
+
 def test_a_device_that_another_run_holds_says_who(device):
     with open_agent(device) as holder:
         holder.lock()
