@@ -18,6 +18,7 @@ from mosegedge.files import sha256_of_bytes
 
 _ATC_S = 1800.0
 _PROBE_S = 60.0
+_LAST_CHARACTERS = 200
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./-]+")
 # The vendor's scripts look at their own arguments, so they are read inside a function, which has none. A host without
 # an NPU has no driver: its libraries have stand-ins in the toolkit's devlib, which come last so that real ones win.
@@ -81,6 +82,29 @@ def check_compiler(device: Device) -> str:
     return f"ATC on this machine, CANN {_cann(prefix) or 'of an unknown version'}"
 
 
+def probe(device: Device) -> str | None:
+    """One line about the compiler on this machine, for the doctor; None for a device that needs none here.
+
+    Raises:
+        DeviceError: There is none, or it does not start.
+    """
+    from device_agents.backends.ascend.atc import Atc, is_missing
+    from device_agents.runner import run_program
+
+    settings = get_backend(device.backend).checked_settings(device.settings, device.source)
+    if settings.get("atc") != "host":
+        return None
+    prefix = _prefix(settings["atc_environment"])
+    finished = Atc(run_program, prefix).starts()
+    if is_missing(finished) or finished.timed_out or finished.status != 0:
+        raise DeviceError(
+            "atc on this machine does not start.",
+            known=f"Status {finished.status}; it said: {finished.output.strip()[-_LAST_CHARACTERS:] or 'nothing'}",
+            fix="Check atc_environment of the device and the Python packages of the toolkit.",
+        )
+    return f"ATC of CANN {_cann(prefix) or 'of an unknown version'} on this machine"
+
+
 def host_cache() -> Path:
     """Where this machine keeps what it compiled."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mosegedge" / "built-on-host"
@@ -132,7 +156,8 @@ def compile_om(
         built = cached_build(str(cache), parts, "om", compile_to)
         content = Path(built.path).read_bytes()
     except AtcError as error:
-        raise DeviceError(f"On this machine: {error.what}", known=error.known, fix=error.fix) from error
+        fix = f"{error.fix} Or let the board compile: atc = board." if error.elsewhere else error.fix
+        raise DeviceError(f"On this machine: {error.what}", known=error.known, fix=fix) from error
     except RpcError as error:
         raise DeviceError(f"On this machine: {error.message}") from error
     except OSError as error:

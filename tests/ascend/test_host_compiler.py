@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ascendboard import install, small_model
 
-from mosegedge.devices.host_compiler import compile_om, prepare
+from mosegedge.devices.host_compiler import compile_om, prepare, probe
 from mosegedge.devices.inventory import Device
 from mosegedge.errors import DeviceError
 
@@ -93,3 +93,15 @@ def test_only_a_device_that_says_so_is_compiled_for_on_the_host(script, tmp_path
     assert b'"soc": "Ascend310B1"' in content
     assert notes
     assert (tmp_path / "cache" / "mosegedge" / "built-on-host").is_dir()
+
+
+def test_the_doctor_can_ask_for_the_compiler_of_this_machine(script, tmp_path):
+    board = Device(name="atlas", backend="ascend", connection="local", precision="fp16")
+    assert probe(board) is None
+    there = dataclasses.replace(board, settings={"atc": "host", "atc_environment": str(script)})
+    assert probe(there) == "ATC of CANN 6.0.1 on this machine"
+    (tmp_path / "empty.sh").write_text("")
+    absent = dataclasses.replace(board, settings={"atc": "host", "atc_environment": str(tmp_path / "empty.sh")})
+    with pytest.raises(DeviceError, match="does not start") as caught:
+        probe(absent)
+    assert "Status 127" in caught.value.known

@@ -70,14 +70,15 @@ class Atc:
             raise AtcError(
                 "ATC did not finish within %.0f s and was ended, with all its processes." % self._timeout_s,
                 _last_line(finished.output),
-                "Compile on the host (atc = host) where the board is too slow.",
+                "Start it by hand to see where it hangs.",
+                elsewhere=True,
             )
         if is_missing(finished):
             raise AtcError(
                 "atc was not found.",
                 finished.output.strip(),
-                "Install the CANN toolkit there and name its set_env.sh, or let the other side compile: atc = host "
-                "or atc = board.",
+                "Install the CANN toolkit there (nnrt has no ATC) and name its set_env.sh.",
+                elsewhere=True,
             )
         succeeded = _SUCCEEDED in finished.output
         if finished.status != 0 or not succeeded:
@@ -135,7 +136,8 @@ def check_room(folder: str, model_bytes: int, memory_mib: Optional[int], disk_mi
         raise AtcError(
             "There are %d MiB of memory available, too few for ATC." % memory_mib,
             "At least %d MiB are asked for." % _LEAST_MEMORY_MIB,
-            "Stop other programs, or compile on the host: atc = host.",
+            "Stop other programs there.",
+            elsewhere=True,
         )
     needed_mib = _LEAST_DISK_MIB + 4 * model_bytes // 2**20
     if disk_mib < needed_mib:

@@ -9,6 +9,7 @@ _CODE = re.compile(r"^(E(?:[A-Z]\d{4}|\d{5}))\b:?\s*(.*)$", re.MULTILINE)
 _WARNING = re.compile(r"^(?:W(?:[A-Z]\d{4}|\d{5})\b|\[WARNING\]).*$", re.MULTILINE)
 _MOST_WARNINGS = 5
 _LAST_LINES = 4
+_TOO_LITTLE_MEMORY = "E10044"
 _NO_SPACE = "No space left on device"
 
 
@@ -27,9 +28,7 @@ MEANINGS: Dict[str, Meaning] = {
     ),
     "E10010": Meaning("the value of --log is not known", "Use a CANN version that documents --log=error."),
     "E10016": Meaning("an option names a node that the model does not have", "Export the model again.", True),
-    "E10044": Meaning(
-        "there is too little memory", "Stop other programs on the device, or compile on the host: atc = host."
-    ),
+    _TOO_LITTLE_MEMORY: Meaning("there is too little memory", "Stop other programs there."),
     "E10501": Meaning(
         "an operator type is not registered in this toolkit",
         "Use another form of that operator, or a newer CANN on both sides.",
@@ -65,14 +64,25 @@ _UNKNOWN = Meaning("the code is not in the table of documented ones", "Look it u
 
 
 class AtcError(RpcError):
-    """A failure in the three parts that the host's errors have too."""
+    """A failure in the three parts that the host's errors have too.
 
-    def __init__(self, what: str, known: str = "", fix: str = "", model: bool = False) -> None:
-        text = " ".join(part for part in (what, known, fix) if part)
+    Args:
+        what: What failed.
+        known: What is known about it.
+        fix: The next step.
+        model: Whether the model is to blame.
+        elsewhere: Whether it may work where there is more memory, or a toolkit: on the host for a board, or the other
+            way round. The message is for the board; the host makes its own.
+    """
+
+    def __init__(self, what: str, known: str = "", fix: str = "", model: bool = False, elsewhere: bool = False) -> None:
+        other = "Or compile on the host: atc = host." if elsewhere else ""
+        text = " ".join(part for part in (what, known, fix, other) if part)
         super(AtcError, self).__init__(BAD_MODEL if model else BACKEND_FAILED, text)
         self.what = what
         self.known = known
         self.fix = fix
+        self.elsewhere = elsewhere
 
 
 def explain(status: int, output: str, soc_version: str, log_folder: str) -> AtcError:
@@ -90,13 +100,12 @@ def explain(status: int, output: str, soc_version: str, log_folder: str) -> AtcE
     log = "Its logs are in %s." % log_folder
     codes = _CODE.findall(output)
     if not codes:
-        said = " | ".join(lines[-_LAST_LINES:]) or "nothing"
+        said = " | ".join(lines[-_LAST_LINES:]).rstrip(".") or "nothing"
         if status in (-9, 137):
-            fix = "Stop other programs there, or compile on the host: atc = host."
-            return AtcError("ATC was killed, most likely because memory ran out.", "It said: %s" % said, fix)
-        return AtcError(
-            "ATC failed with status %d and gave no error code." % status, "It said: %s %s" % (said, log), ""
-        )
+            what = "ATC was killed, most likely because memory ran out."
+            return AtcError(what, "It said: %s." % said, "Stop other programs there.", elsewhere=True)
+        what = "ATC failed with status %d and gave no error code." % status
+        return AtcError(what, "It said: %s. %s" % (said, log), "Look into them.")
     code, text = codes[0]
     meaning = _meaning(code, text, soc_version)
     others = sorted({other for other, _ in codes} - {code})
@@ -104,7 +113,11 @@ def explain(status: int, output: str, soc_version: str, log_folder: str) -> AtcE
     if others:
         known += " Further codes: %s." % ", ".join(others)
     return AtcError(
-        "ATC failed: %s (%s)." % (meaning.sentence, code), "%s %s" % (known, log), meaning.fix, meaning.model
+        "ATC failed: %s (%s)." % (meaning.sentence, code),
+        "%s %s" % (known, log),
+        meaning.fix,
+        meaning.model,
+        code == _TOO_LITTLE_MEMORY,
     )
 
 

@@ -24,7 +24,6 @@ _BOOT = (
 )
 _TOOL = "tools/profiler/bin/msprof"
 _OLD_TOOL = "tools/profiler/profiler_tool/analysis/msprof/msprof.py"
-_RC_TOOL = "/var/msprof"
 _LAST_CHARACTERS = 300
 
 
@@ -58,7 +57,7 @@ def exporters(environment: Mapping[str, str], folder: str) -> List[List[List[str
     """Ways to make tables of raw data, best first: each a list of commands."""
     home = environment.get("ASCEND_TOOLKIT_HOME", "")
     found = []
-    tool = _existing(os.path.join(home, _TOOL) if home else "", shutil.which("msprof") or "", _RC_TOOL)
+    tool = _existing(os.path.join(home, _TOOL) if home else "", shutil.which("msprof") or "")
     if tool is not None:
         found.append([[tool, "--export=on", "--output=" + folder]])
     old = _existing(os.path.join(home, _OLD_TOOL) if home else "")
