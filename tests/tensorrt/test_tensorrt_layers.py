@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from device_agents.backends.tensorrt.layers import layer_times, origin, read_layers
+from device_agents.backends.tensorrt.fused import layer_times, origin, read_layers
 from device_agents.protocol import RpcError
 
 

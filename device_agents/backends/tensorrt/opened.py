@@ -77,7 +77,8 @@ class Opened:
         command = None if tried.importable or wanted == "never" else find_trtexec()
         if command is None:
             raise RpcError(BACKEND_FAILED, tried.problem)
-        return self._by_command(command, tried, "trtexec is used: %s" % tried.problem)
+        module = options.settings.get("module") or "tensorrt"
+        return self._by_command(command, tried, "trtexec is used: this interpreter cannot import %s" % module)
 
     def _by_command(self, command: str, tried: Probe, note: str) -> TrtexecRoute:
         gpu = dict(tried.gpu)

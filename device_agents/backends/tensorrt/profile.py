@@ -7,7 +7,7 @@ import statistics
 from typing import Any, Dict, List, Tuple
 
 from device_agents.backends.tensorrt.engine import Engine
-from device_agents.backends.tensorrt.layers import layer_times, read_layers
+from device_agents.backends.tensorrt.fused import layer_times, read_layers
 from device_agents.protocol import BACKEND_FAILED, RpcError
 
 

@@ -3,7 +3,7 @@
 from typing import Any, Dict, List, Tuple
 
 from device_agents.artefacts import Built, cached_build, sha256_of
-from device_agents.backends.tensorrt.build import compile_engine, optimization_level, workspace_bytes
+from device_agents.backends.tensorrt.builder import compile_engine, optimization_level, workspace_bytes
 from device_agents.backends.tensorrt.cuda import open_cuda
 from device_agents.backends.tensorrt.engine import Engine
 from device_agents.backends.tensorrt.launches import Launches

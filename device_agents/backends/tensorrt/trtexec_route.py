@@ -12,9 +12,9 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from device_agents.artefacts import Built, cached_build, sha256_of
 from device_agents.backends.tensorrt import trtexec
-from device_agents.backends.tensorrt.build import optimization_level, workspace_bytes
+from device_agents.backends.tensorrt.builder import optimization_level, workspace_bytes
+from device_agents.backends.tensorrt.fused import layer_times, read_layers
 from device_agents.backends.tensorrt.launches import Launches
-from device_agents.backends.tensorrt.layers import layer_times, read_layers
 from device_agents.backends.tensorrt.onnx_file import OnnxFacts, read_onnx
 from device_agents.backends.tensorrt.precision import PRECISIONS, check_precision
 from device_agents.backends.tensorrt.timing_cache import TimingCacheFile

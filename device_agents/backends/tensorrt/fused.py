@@ -75,7 +75,7 @@ def origin(name: str, layer: Dict[str, Any]) -> Tuple[List[str], str]:
         ends = _unique(_CONTROL.sub("", end).strip() for end in foreign.groups())
         return ends, "one block from the first of these nodes to the last; the nodes between are not named"
     nodes = _unique(part for part in _parts(name) if _NODE_NAME.fullmatch(part))
-    if not nodes or layer.get("LayerType") in ("Reformat", "signal", "wait"):
+    if not nodes or layer.get("LayerType") in ("signal", "wait"):
         return [], _NO_ORIGIN
     return nodes, "nodes read from the layer's name"
 
