@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mosegedge.devices import Device, connect
+from mosegedge.devices import Device, connect, open_agent
 from mosegedge.devices.conformance import check_conformance
 from mosegedge.devices.conformance.bench import Bench
 from mosegedge.devices.conformance.checks import described
-from mosegedge.errors import AgentError
+from mosegedge.errors import AgentError, DeviceBusyError
 from mosegedge.progress import Silent
 
 # A third-party backend: its agent module leans on one that is there, as far as it is right.
@@ -195,6 +195,14 @@ def test_a_precision_that_the_backend_does_not_have_is_named(device):
         check = bench.checked("describe", described)
     assert not check.passed
     assert check.detail == "The device is set to bf16; its backend can time fp32."
+
+
+def test_a_device_that_another_run_holds_is_left_alone(device):
+    chosen = device("onnxruntime")
+    with open_agent(chosen) as agent:
+        agent.lock()
+        with pytest.raises(DeviceBusyError, match="board is busy"):
+            check_conformance(chosen, progress=Silent())
 
 
 def agents_of(device: Device) -> list[Path]:

@@ -171,14 +171,12 @@ def test_eager_calls_on_a_gpu_are_timed_between_two_events(gpu, tmp_path):
 def test_a_graph_is_captured_after_a_warm_up_on_a_side_stream_and_replayed(gpu, tmp_path):
     model = backend.load(written(tmp_path, CONVOLUTION.content), options("torch", device="cuda:1", mode="graph"))
     assert gpu == [
-        "enter cuda:1",
         "wait",
         "enter side stream",
         "leave side stream",
         "wait",
         "enter capture",
         "leave capture",
-        "leave cuda:1",
     ]
     del gpu[:]
     assert backend.run(model, None) == int(torch_cuda.MILLISECONDS * 1e6)
@@ -197,6 +195,7 @@ def test_a_gpu_is_described_and_read_by_its_place(gpu, monkeypatch):
     assert described["precisions"] == ["fp32", "fp16", "bf16"]
     assert described["clock"] == "device"
     assert described["gpu"]["at"] == "00000000:65:00.0"
+    assert gpu[0] == "set cuda:1"
     assert backend.conditions() == {"power_w": 70.0}
     assert asked == ["00000000:65:00.0"]
     assert backend.memory() == (5 * 1024, 8 * 1024)
@@ -205,5 +204,5 @@ def test_a_gpu_is_described_and_read_by_its_place(gpu, monkeypatch):
 def test_names_of_torch_cuda_that_the_agent_uses_exist():
     text = "".join(path.read_text() for path in Path(backend.__file__).parent.glob("*.py"))
     names = set(re.findall(r"\bcuda\.([A-Za-z_]\w*)\(", text))
-    assert {"Event", "CUDAGraph", "graph", "mem_get_info"} <= names
+    assert {"Event", "CUDAGraph", "graph", "mem_get_info", "set_device"} <= names
     assert [name for name in names if not hasattr(torch.cuda, name)] == []

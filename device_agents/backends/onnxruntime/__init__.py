@@ -86,9 +86,11 @@ def start(options: Options) -> None:
 def describe(options: Options) -> Dict[str, Any]:
     """Versions of the runtime, its providers, and the precisions that the chosen one can time."""
     provider = providers.chosen(options)
+    place = providers.place_of(options)
     return {
         "runtime": dict({"onnxruntime": onnxruntime.__version__, "numpy": numpy.__version__}, **providers.versions()),
         "accelerator": providers.accelerator(options),
+        "tensors": "on %s:%d" % place if place else "in the processor's memory",
         "provider_options": providers.options_for(options),
         "providers": providers.available(),
         "precisions": providers.precisions(provider),

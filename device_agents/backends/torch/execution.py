@@ -83,8 +83,7 @@ def executor_of(program: Program, inputs: List[Any], device: Any, mode: Optional
     """
     if device.type != "cuda":
         return Eager(program, inputs)
-    with cuda.device(device):
-        return CapturedGraph(program, inputs) if mode == "graph" else EagerOnGpu(program, inputs)
+    return CapturedGraph(program, inputs) if mode == "graph" else EagerOnGpu(program, inputs)
 
 
 def layers(program: Program, inputs: List[Any], device: Any, runs: int) -> List[Dict[str, Any]]:

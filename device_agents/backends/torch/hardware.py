@@ -34,6 +34,10 @@ def device_of(options: Options) -> Any:
 
 def set_up(options: Options) -> None:
     """Threads, and no silent TF32: a multiplication that drops 13 bits is not fp32."""
+    device = device_of(options)
+    if device.type == "cuda":
+        # Events, streams and graphs belong to the current device.
+        torch.cuda.set_device(device)
     torch.set_num_threads(options.threads)
     torch.set_num_interop_threads(1)
     torch.backends.cudnn.benchmark = True

@@ -33,11 +33,12 @@ def check_conformance(device: Device, *, progress: Progress, accept_new_host_key
         accept_new_host_key: Trust a device whose host key is not known yet.
 
     Raises:
+        DeviceBusyError: Another run holds the device.
         DeviceError: The device cannot be reached; what its agent does wrong is in the report.
     """
     from mosegedge.devices.conformance.answers import ANSWER_CHECKS
     from mosegedge.devices.conformance.bench import Bench
-    from mosegedge.devices.conformance.checks import CONVERSATION_CHECKS, only_the_protocol
+    from mosegedge.devices.conformance.checks import CONVERSATION_CHECKS, only_the_protocol, require_free
     from mosegedge.devices.connection import connect
 
     # What was printed between replies is known at the end.
@@ -45,6 +46,7 @@ def check_conformance(device: Device, *, progress: Progress, accept_new_host_key
     found = []
     progress.start("conformance", len(checks))
     with connect(device, accept_new_host_key=accept_new_host_key) as connection, Bench(connection, device) as bench:
+        require_free(bench)
         for name, check in checks.items():
             found.append(bench.checked(name, check))
             progress.advance(note=name)

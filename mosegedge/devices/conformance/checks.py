@@ -8,12 +8,30 @@ from typing import Any
 from mosegedge.devices.agent_client import PROTOCOL_VERSION
 from mosegedge.devices.conformance.bench import Bench
 from mosegedge.devices.conformance.raw import BreachError
+from mosegedge.errors import DeviceBusyError
 
 _WRONG_PROTOCOL = -32001
 _BUSY = -32002
 _PRECISIONS = {"fp32", "fp16", "bf16", "int8"}
 _OPSETS = range(11, 30)
 _NUMBERS = ("temperature_c", "power_w", "energy_mj")
+
+
+def require_free(bench: Bench) -> None:
+    """Makes sure that no other run holds the device: half of the checks would fail for that reason alone.
+
+    Raises:
+        DeviceBusyError: One does.
+    """
+    try:
+        with bench.greeted() as agent:
+            answer = agent.ask("lock", wait_s=0)
+    except BreachError:
+        return  # The first checks will say what is wrong.
+    if answer.code == _BUSY:
+        raise DeviceBusyError(
+            f"{bench.device.name} is busy. {answer.message}", fix="Wait until that run is done, then try again."
+        )
 
 
 def hello(bench: Bench) -> str:

@@ -61,7 +61,7 @@ def install(monkeypatch, *, count: int = 2) -> Log:
         "CUDAGraph": CUDAGraph,
         "stream": lambda stream: named("side stream"),
         "graph": lambda graph: named("capture"),
-        "device": lambda device: named(str(device)),
+        "set_device": lambda device: log.append(f"set {device}"),
     }.items():
         monkeypatch.setattr(torch.cuda, name, value)
     return log
