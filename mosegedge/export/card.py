@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -43,27 +44,34 @@ def card_of(bundle: Bundle, device: Device, description: DeviceDescription, timi
 
 
 def conditions_text(timing: Timing) -> str:
-    """Clocks, temperature and throttling over all that was timed, in words."""
-    clocks = [mhz for found in timing.conditions for mhz in _numbers(found.get("clock_mhz"))]
-    heat = [celsius for found in timing.conditions for celsius in _numbers(found.get("temperature_c"))]
+    """Clocks, temperature, power and throttling over all that was timed, in words."""
+    parts = [_clocks_text(timing.conditions)]
+    for name, field, unit in (("temperature", "temperature_c", "C"), ("power", "power_w", "W")):
+        values = [value for found in timing.conditions for value in _numbers(found.get(field))]
+        parts += [f"{name} {_range_text(values, unit)}"] if values else []
     reasons = ", ".join(timing.throttled)
-    parts = [f"clocks {_range_text(clocks, 'MHz')}"]
-    parts += [f"temperature {_range_text(heat, 'C')}"] if heat else []
     parts += [f"NOT A CLEAN RESULT: throttled ({reasons})"] if reasons else []
     return ", ".join(parts)
 
 
+def _clocks_text(conditions: Sequence[dict[str, Any]]) -> str:
+    """The accelerator's clocks by name where they are known, else those of the processor."""
+    by_name: dict[str, list[float]] = {}
+    for found in conditions:
+        for name, value in (found.get("clocks") or {}).items():
+            by_name.setdefault(name.removesuffix("_mhz").replace("_", " "), []).extend(_numbers(value))
+    if by_name:
+        return "clocks " + ", ".join(f"{name} {_range_text(values, 'MHz')}" for name, values in by_name.items())
+    cores = [value for found in conditions for value in _numbers(found.get("clock_mhz"))]
+    return f"CPU clock {_range_text(cores, 'MHz')}" if cores else "clocks not measured"
+
+
 def _numbers(value: Any) -> list[float]:
-    """All numbers in what an agent tells: one, a list, or several by name."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        return [number for item in value for number in _numbers(item)]
-    return [float(value)] if isinstance(value, (int, float)) and not isinstance(value, bool) else []
+    """One number or a list of them, as agents tell; anything else is none."""
+    values = value if isinstance(value, list) else [value]
+    return [float(item) for item in values if isinstance(item, (int, float)) and not isinstance(item, bool)]
 
 
 def _range_text(values: list[float], unit: str) -> str:
-    if not values:
-        return "not measured"
-    low, high = round(min(values)), round(max(values))
+    low, high = round(min(values, default=0)), round(max(values, default=0))
     return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"

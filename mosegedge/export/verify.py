@@ -30,6 +30,8 @@ from mosegedge.supernet.evaluate import spread_indices
 
 __all__ = ["VerifyReport", "verify_bundle"]
 
+_WAIT_FOR_LOCK_S = 10  # the agent of a run that was killed needs a moment to notice
+
 
 @dataclass(frozen=True, slots=True)
 class _Reference:
@@ -81,6 +83,7 @@ def verify_bundle(
 
     Raises:
         DeviceError: The bundle was built for another kind of device, or the device cannot be reached.
+        DeviceBusyError: Another run is timing the device, and would be disturbed.
         VerificationError: The output cannot be compared at all.
     """
     require_same_kind(bundle, device)
@@ -93,6 +96,7 @@ def verify_bundle(
         description = agent.describe()
         require_suitable(device, description, bundle.manifest.opset)
         require_same_accelerator(bundle, device, description)
+        agent.lock(wait_s=_WAIT_FOR_LOCK_S)
         loaded = _load(agent, bundle)
         outcome = _compare(agent, loaded, reference, progress)
         timing = measured(agent, loaded.model, progress)

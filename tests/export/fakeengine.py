@@ -88,7 +88,13 @@ def close(model):
 
 def conditions():
     reasons = os.environ.get("FAKE_THROTTLED", "")
-    return {"clock_mhz": {"gpu": 1500}, "temperature_c": 61.0, "throttled": reasons.split(",") if reasons else []}
+    clocks = {"sm_mhz": 1500, "sm_max_mhz": 1800}
+    return {
+        "clocks": clocks,
+        "temperature_c": 61.0,
+        "power_w": 80.2,
+        "throttled": reasons.split(",") if reasons else [],
+    }
 
 
 def layers(model, runs):

@@ -28,7 +28,7 @@ CARD = re.compile(
     r"nano (\S+) on local \([^;{}\[\]]+; onnxruntime [\d.]+, [^{}\[\]]*CPUExecutionProvider\): "
     r"latency [\d.]+ ms median, [\d.]+ ms p95 by the host's clock, [\d.]+ images/s, n (\d+), "
     r"input 1x3x(\d+)x(\d+), batch 1, fp32, 1 thread\(s\), onnx [0-9a-f]{12}, "
-    r"clocks (?:not measured|\d+ (?:to \d+ )?MHz)(?:, temperature \d+ (?:to \d+ )?C)?, "
+    r"(?:clocks not measured|CPU clock \d+ (?:to \d+ )?MHz)(?:, temperature \d+ (?:to \d+ )?C)?, "
     r"host IO not included, \d{4}-\d\d-\d\d"
 )
 
@@ -139,6 +139,9 @@ class FakeAgent:
 
     def describe(self) -> SimpleNamespace:
         return SimpleNamespace(vendor={})
+
+    def lock(self, *, wait_s: int) -> None:
+        pass
 
     def send(self, content: bytes, model_format: str) -> str:
         return sha256_of_bytes(content)

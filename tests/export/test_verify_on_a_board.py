@@ -13,7 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from mosegedge.cli.main import app
-from mosegedge.errors import AgentError, DeviceError, ExportError, UsageError, VerificationError
+from mosegedge.devices import open_agent
+from mosegedge.errors import AgentError, DeviceBusyError, DeviceError, ExportError, UsageError, VerificationError
 from mosegedge.export import bounds
 from mosegedge.export.bundle import load_bundle
 from mosegedge.export.verify import verify_bundle
@@ -46,7 +47,8 @@ def test_the_engine_of_the_bundle_runs_without_being_built_again(folder, tmp_pat
     assert builds.read_text() == ""
     assert (report.accelerator, report.runtime, report.notes) == ("FakeChip 1", {"fakeengine": "1.0"}, ())
     assert report.clean
-    assert f"fp32, 1 thread(s), fakeengine {artefact.sha256[:12]}, clocks 1500 MHz, temperature 61 C" in report.fps_card
+    conditions = "clocks sm 1500 MHz, sm max 1800 MHz, temperature 61 C, power 80 W"
+    assert f"fp32, 1 thread(s), fakeengine {artefact.sha256[:12]}, {conditions}" in report.fps_card
 
 
 @pytest.mark.parametrize("clock", ["host", "device"])
@@ -142,6 +144,17 @@ def test_other_versions_and_settings_are_told(folder, tmp_path, monkeypatch):
         "built with fakeengine 1.0, verified with 1.1",
         "built with threads 1, verified with 2",
     )
+
+
+def test_a_busy_board_is_not_disturbed(folder, tmp_path, monkeypatch):
+    from mosegedge.export import verify
+
+    monkeypatch.setattr(verify, "_WAIT_FOR_LOCK_S", 0)
+    with open_agent(boards.board(tmp_path)) as other:
+        other.lock()
+        with pytest.raises(DeviceBusyError):
+            verified(folder, boards.board(tmp_path))
+    assert not (folder / "verify.json").exists()
 
 
 def test_an_engine_that_was_changed_is_refused(folder, tmp_path):
