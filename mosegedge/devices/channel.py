@@ -148,7 +148,7 @@ class Channel:
         return AgentError(
             f"The agent on {self._device} broke the protocol: it sent {what}.",
             known=self._last_words(),
-            fix="Check the interpreter and the backend of this device: mosegedge devices show " + self._device,
+            fix="Check the interpreter and the backend of this device: mosegedge devices doctor " + self._device,
         )
 
     def _died(self, method: str) -> AgentError | ConnectionLostError:
