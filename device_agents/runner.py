@@ -75,6 +75,9 @@ class Runner:
         try:
             stdin.write(json.dumps(request).encode("ascii") + b"\n")
             stdin.flush()
+            if not _comes_before_hang_up(stdout.fileno()):
+                self.stop()
+                raise RpcError(BACKEND_FAILED, "The host has gone; %s was ended." % arguments[0])
             answer = json.loads(stdout.readline().decode("ascii"))
         except (OSError, ValueError) as error:
             text = "The helper process of the agent ended while it was to run %s (%s). Start the same command again."
@@ -161,6 +164,24 @@ def serve() -> int:
             answers.flush()
         except OSError:  # The agent has gone.
             return 1
+
+
+def _comes_before_hang_up(answer: int) -> bool:
+    """Waits until there is an answer; false when the agent's own stdin was hung up first.
+
+    A compiler may run for many minutes. Without this, an agent whose host has gone would hold the device until its end.
+    """
+    poller = select.poll()
+    poller.register(answer, select.POLLIN)
+    # Nothing is read from there: only its end is told, which needs no asking for.
+    poller.register(0, 0)
+    while True:
+        events = dict(poller.poll())
+        if answer in events:
+            return True
+        if events.get(0, 0) & select.POLLHUP:
+            return False
+        poller.unregister(0)
 
 
 def _wait(pid: int, timeout_s: float, watched: Optional[int]) -> bool:

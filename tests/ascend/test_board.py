@@ -159,13 +159,17 @@ def test_the_doctor_of_a_board_that_works(tmp_path):
     }
 
 
-def test_the_agent_ends_with_its_helper_even_when_it_is_killed(tmp_path):
+@pytest.mark.parametrize("end", ["killed", "hung up"])
+def test_a_compiler_ends_with_its_agent_and_the_agent_with_its_host(tmp_path, end):
     board = Board(tmp_path, extra={"ASCEND_STANDIN_ATC": "hang", "ASCEND_STANDIN_HANG": str(tmp_path / "pids")})
     with board.agent() as agent:
         model = add(board.hello(agent), small_model())
         agent.send(b'{"jsonrpc":"2.0","id":9,"method":"load","params":{"model":"%s","format":"onnx"}}' % model.encode())
         processes = [int(pid) for pid in _appears(tmp_path / "pids").split()]
-        agent.process.kill()
+        if end == "killed":
+            agent.process.kill()
+        else:
+            agent.process.stdin.close()
         agent.process.wait(20)
         assert all(_ends(pid) for pid in processes)
 
