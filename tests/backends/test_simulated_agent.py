@@ -150,5 +150,5 @@ def test_what_has_no_law_is_refused(tmp_path, content):
 
 
 def test_a_precision_without_a_law_is_refused(tmp_path):
-    with pytest.raises(RpcError, match="computes in fp16, fp32, int8, not in bf16"):
+    with pytest.raises(RpcError, match="computes in fp32, fp16, int8, not in bf16"):
         backend.load(written(tmp_path, CONVOLUTION.content), options("simulated", precision="bf16"))

@@ -40,7 +40,7 @@ def full_name(core: Any, device: str) -> str:
 
 def precisions(found: List[str]) -> List[str]:
     """Those that the device computes in by its own account."""
-    return [precision for precision, name in sorted(_CAPABILITIES.items()) if name in found]
+    return [precision for precision, name in _CAPABILITIES.items() if name in found]
 
 
 def hints(device: str, options: Options) -> Dict[str, Any]:
