@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
@@ -68,6 +69,7 @@ def main() -> None:
     space = SearchSpace.load(arguments.space)
     codes = space.sample(arguments.networks, np.random.default_rng(arguments.seed))
     codes[:, SCALE] = arguments.scale
+    torch.set_num_threads(1)
     models = [onnx_of_network(space, architecture) for architecture in space.decode(codes)]
     with contextlib.ExitStack() as stack:
         agents = started(stack)
