@@ -55,21 +55,17 @@ class _Login:
         self._keys = 0
 
     def run(self) -> None:
-        from paramiko import BadAuthenticationType
-
-        with contextlib.suppress(BadAuthenticationType):
-            self._attempt("no key", self._transport.auth_none, self._target.user)
-        if self._done():
-            return
-        if "publickey" in self._accepted:
-            for name, key in self._open_keys():
-                self._attempt(name, self._transport.auth_publickey, self._target.user, key)
-                if self._done():
-                    return
-                self._keys += 1
-                if self._keys >= _MOST_KEYS:
-                    self._tried.append("(more keys were left out)")
-                    break
+        for name, key in self._open_keys():
+            if self._keys >= _MOST_KEYS or "publickey" not in self._accepted:
+                self._tried.append("(other keys were left out)")
+                break
+            self._attempt(name, self._transport.auth_publickey, self._target.user, key)
+            if self._done():
+                return
+            self._keys += 1
+        # Only now: it tells what else is accepted, and few servers let anybody in by it. Where a key fits, nothing
+        # else is asked for; there are servers that hang up at a second attempt.
+        self._attempt("no key", self._transport.auth_none, self._target.user)
         self._with_prompts()
         if not self._done():
             raise self._refused()
@@ -90,7 +86,7 @@ class _Login:
         except BadAuthenticationType as error:
             self._accepted = list(error.allowed_types)
         except (SSHException, EOFError, OSError) as error:
-            if not self._transport.is_active():
+            if not self._transport.is_active() or "timeout" in str(error):
                 raise self._hung_up(name) from error
         else:
             # A machine that wants two things says after the first one what the second may be.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -21,6 +21,7 @@ from comparing import COMMAND, JOURNAL, SETTINGS, SPACE, assert_complete, assert
 
 from mosegedge.devices import AgentClient, agent_client, connect, load_device, open_agent
 from mosegedge.errors import AgentError, DeviceBusyError, ProfileError
+from mosegedge.files import Journal
 from mosegedge.profiling import ProfileSettings, collect, collector, load_profile, make_plan, profile_device
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.progress import Silent
@@ -334,18 +335,22 @@ def test_a_damaged_line_is_an_error_of_the_profile(board, damage):
     assert error.value.exit_code == 4
 
 
-def test_a_full_disk_on_the_host_is_named_and_the_run_goes_on_later(board, undisturbed):
-    plan = make_plan(SPACE, board, SETTINGS)
-    limit = 100_000  # bytes that any file may have: enough for the agent, not for the journal
+def test_a_full_disk_on_the_host_is_named_and_the_run_goes_on_later(board, undisturbed, monkeypatch):
+    written = []
 
-    def fill():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    def append_until_full(self, record):
+        written.append(record)
+        if len(written) == 400:
+            with self.path.open("ab") as stream:
+                stream.write(b'{"type": "bur')
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        append(self, record)
 
-    host = subprocess.run(
-        [sys.executable, fakeboard.__file__, *COMMAND], capture_output=True, text=True, preexec_fn=fill
-    )
-    assert host.returncode == 4, host.stderr
-    assert "cannot be written" in " ".join(host.stderr.split())
+    append = Journal.append
+    with monkeypatch.context() as full:
+        full.setattr(Journal, "append", append_until_full)
+        with pytest.raises(ProfileError, match="cannot be written: No space left on device"):
+            profile_device(board, SPACE, settings=SETTINGS)
+    assert len(written) == 400
     assert_equal(profile_device(board, SPACE, settings=SETTINGS), undisturbed)
-    assert_complete(plan)
+    assert_complete(make_plan(SPACE, board, SETTINGS))

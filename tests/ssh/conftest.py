@@ -23,6 +23,9 @@ import pytest
 
 from mosegedge.devices import Device
 
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS / "profiling"), str(TESTS / "agents")]
+
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 SFTP_SERVER = next(
     (path for path in ("/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server") if Path(path).exists()), ""
