@@ -106,7 +106,7 @@ def _search(folder: Path, profile: str, supernet: str, seed: int) -> Path:
     from mosegedge.search.targeted import Scoring, search_for_device
     from mosegedge.supernet.checkpoint import checkpoint_path
 
-    say("3/5 Search: RankNet learns mIoU, the profile gives latency, NSGA-II proposes, inherited weights decide.")
+    say("3/5 Search: a predictor learns mIoU, the profile gives latency, NSGA-II proposes, inherited weights decide.")
     config = SearchConfig(
         initial=24,
         generations=4,

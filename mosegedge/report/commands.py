@@ -9,13 +9,16 @@ from typing import Any
 
 from mosegedge.report.html import Markup, join, paragraph, reading, section, tag
 from mosegedge.report.run import Run, Sources, Training
-from mosegedge.search.config import SearchConfig
+from mosegedge.search.config import CONFIGURATIONS, SearchConfig
 
 _AGAIN = "runs/again"
 _LINE = 96
 _SETTABLE = frozenset(
-    {"initial", "generations", "evaluations", "seed", "max_latency_ms", "scales", "chosen", "inner.generations"}
-)
+    {
+        "initial", "generations", "evaluations", "seed", "max_latency_ms", "scales", "chosen", "predictor",
+        "exploration", "prescreen.strategy", "inner.method", "inner.generations",
+    }
+)  # fmt: skip
 
 
 def commands_of(run: Run, device: str, sources: Sources, training: Training | None) -> list[list[str]]:
@@ -40,10 +43,8 @@ def commands_of(run: Run, device: str, sources: Sources, training: Training | No
 
 
 def other_settings(run: Run) -> list[str]:
-    """Settings that differ from the defaults and that no option of the command line sets, as `name = value`."""
-    given, defaults = _flat(run.settings), _flat(SearchConfig().to_json())
-    names = sorted(name for name in given if name not in _SETTABLE and given[name] != defaults.get(name))
-    return [f"{name} = {given[name]}" for name in names]
+    """Settings that differ from the named configuration and that no option sets, as `name = value`."""
+    return _others(run, CONFIGURATIONS[_nearest(run)])
 
 
 def folded(command: Sequence[str]) -> str:
@@ -87,9 +88,29 @@ def _caution(run: Run) -> list[Markup]:
     return [paragraph(text, *(join([tag("code", None, setting), " "]) for setting in others))]
 
 
+def _nearest(run: Run) -> str:
+    """The named configuration that leaves the fewest settings without an option."""
+    return min(CONFIGURATIONS, key=lambda name: len(_others(run, CONFIGURATIONS[name])))
+
+
+def _others(run: Run, config: SearchConfig) -> list[str]:
+    given, defaults = _flat(run.settings), _flat(config.to_json())
+    names = sorted(name for name in given if name not in _SETTABLE and given[name] != defaults.get(name))
+    return [f"{name} = {given[name]}" for name in names]
+
+
 def _settings(run: Run) -> list[str]:
     settings, evaluation = run.manifest.settings, run.manifest.evaluation
-    options = ["--initial", str(settings.initial), "--generations", str(settings.generations)]
+    options = ["--config", _nearest(run), "--predictor", settings.predictor]
+    options += ["--prescreen", settings.prescreen.strategy, "--exploration", f"{settings.exploration:g}"]
+    options += [
+        "--inner",
+        settings.inner.method,
+        "--initial",
+        str(settings.initial),
+        "--generations",
+        str(settings.generations),
+    ]
     options += ["--evaluations", str(settings.evaluations), "--chosen", str(settings.chosen)]
     options += ["--inner-generations", str(settings.inner.generations)]
     options += ["--scales", ",".join(str(scale) for scale in settings.scales), "--seed", str(settings.seed)]

@@ -12,14 +12,15 @@ from mosegedge.report.run import Generation, Run
 Series = tuple[str, str, Shape, list[tuple[int, float]]]
 
 _TITLE = "By generation"
+_TITLES = {"gp": "GP", "ranknet": "RankNet", "ranknet-paper": "RankNet"}
 
 
 def generations_section(run: Run) -> Markup:
     """Hypervolume and rank correlation over the generations."""
     if not run.generations:
         return section("generations", _TITLE, missing("No generation is finished yet."))
-    panels = tag("div", {"class": "panels"}, _volume_figure(run), *_tau_figure(run.generations))
-    return section("generations", _TITLE, reading(_reading(run.generations)), beside(panels, _table(run.generations)))
+    panels = tag("div", {"class": "panels"}, _volume_figure(run), *_tau_figure(run))
+    return section("generations", _TITLE, reading(_reading(run)), beside(panels, _table(run)))
 
 
 def _volume_figure(run: Run) -> Markup:
@@ -43,14 +44,14 @@ def _volume_figure(run: Run) -> Markup:
     return figure(chart(axes, f"Hypervolume of the front after each of {len(points)} generations.", *marks), legend)
 
 
-def _tau_figure(generations: Sequence[Generation]) -> list[Markup]:
-    series = _series(generations)
+def _tau_figure(run: Run) -> list[Markup]:
+    series = _series(run)
     points = [point for *_, found in series for point in found]
     if not points:
         return []
     axes = frame(
         PANEL,
-        [record.generation for record in generations],
+        [record.generation for record in run.generations],
         [value for _, value in points] + [0.0, 1.0],
         x_label="generation",
         y_label="Kendall's tau",
@@ -65,14 +66,20 @@ def _tau_figure(generations: Sequence[Generation]) -> list[Markup]:
     return [figure(chart(axes, "Rank correlation of accuracy predictions by generation.", *marks), legend)]
 
 
-def _series(generations: Sequence[Generation]) -> list[Series]:
+def _title(run: Run) -> str:
+    """What the page calls the run's predictor."""
+    return _TITLES.get(run.manifest.settings.predictor, run.manifest.settings.predictor)
+
+
+def _series(run: Run) -> list[Series]:
     """Name, class letter, mark and points of each predictor that has any."""
+    generations = run.generations
     everything: list[Series] = [
-        ("RankNet, held out", "a", "dot", [(g.generation, t) for g, t in _held_out(generations, "predictor")]),
+        (f"{_title(run)}, held out", "a", "dot", [(g.generation, t) for g, t in _held_out(generations, "predictor")]),
         ("LightGBM, held out", "b", "diamond", [(g.generation, t) for g, t in _held_out(generations, "lightgbm")]),
         ("log FLOPs, held out", "d", "dot", [(g.generation, t) for g, t in _held_out(generations, "log_flops")]),
         (
-            "RankNet, new evaluations",
+            f"{_title(run)}, new evaluations",
             "c",
             "square",
             [(g.generation, g.new_tau.predictor) for g in generations if g.new_tau.predictor is not None],
@@ -86,7 +93,8 @@ def _held_out(generations: Sequence[Generation], name: str) -> list[tuple[Genera
     return [(record, value) for record, value in values if value is not None]
 
 
-def _reading(generations: Sequence[Generation]) -> str:
+def _reading(run: Run) -> str:
+    generations = run.generations
     first, last = generations[0], generations[-1]
     if len(generations) == 1:
         return f"The initial population alone has a hypervolume of {first.hypervolume:.4g}."
@@ -97,7 +105,7 @@ def _reading(generations: Sequence[Generation]) -> str:
         return text + "; no part of the archive was held out to judge the predictor."
     # Means of the same generations only: a predictor may be judged in fewer of them.
     both = [tau for tau in judged if tau.lightgbm is not None] or judged
-    taus = [f"RankNet's tau is {_mean(tau.predictor for tau in both)}"]
+    taus = [f"{_title(run)}'s tau is {_mean(tau.predictor for tau in both)}"]
     if any(tau.lightgbm is not None for tau in both):
         taus.append(f"LightGBM's {_mean(tau.lightgbm for tau in both)}")
     if all(tau.log_flops is not None for tau in both):
@@ -111,7 +119,7 @@ def _mean(taus: Iterable[float | None]) -> str:
     return f"{sum(known) / len(known):.2f}".replace("-", "\u2212")
 
 
-def _table(generations: Sequence[Generation]) -> Markup:
+def _table(run: Run) -> Markup:
     rows = (
         (
             str(record.generation),
@@ -124,11 +132,11 @@ def _table(generations: Sequence[Generation]) -> Markup:
             _tau(record.held_out_tau.log_flops),
             _tau(record.new_tau.predictor),
         )
-        for record in generations
+        for record in run.generations
     )
     columns = (
-        "gen.", "evaluated", "failed", "front", "hypervolume", "RankNet held out", "LightGBM held out",
-        "log FLOPs held out", "RankNet new",
+        "gen.", "evaluated", "failed", "front", "hypervolume", f"{_title(run)} held out", "LightGBM held out",
+        "log FLOPs held out", f"{_title(run)} new",
     )  # fmt: skip
     return table("By generation; the last four columns are Kendall's tau", columns, rows)
 

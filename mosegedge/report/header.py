@@ -60,6 +60,7 @@ def _facts(run: Run, device: str, facts: LatencyFacts | Missing, created: str) -
         ("its error on held-out networks", error),
         ("supernet", f"{manifest.supernet.path} ({manifest.supernet.digest[:12]})"),
         ("search", f"{settings.initial} + {settings.generations} \u00d7 {settings.evaluations} evaluations, {limit}"),
+        ("method", f"{settings.predictor}, {settings.prescreen.strategy}, {settings.inner.method}"),
         (
             "evaluated",
             f"{len(evaluated(run.candidates))} networks, {run.failed} failed, {len(run.baselines)} baselines",

@@ -47,9 +47,16 @@ class SupernetReference(_Part):
 
 
 class InnerSettings(_Part):
-    """The part of NSGA-II's settings that has an option."""
+    """The part of the inner search's settings that has an option."""
 
+    method: str
     generations: int
+
+
+class PrescreenSettings(_Part):
+    """The part of pre-screening's settings that has an option."""
+
+    strategy: str
 
 
 class Settings(_Part):
@@ -63,6 +70,9 @@ class Settings(_Part):
     max_latency_ms: Finite | None
     scales: list[int]
     baselines: bool
+    predictor: str
+    exploration: Finite
+    prescreen: PrescreenSettings
     inner: InnerSettings
 
 

@@ -18,6 +18,9 @@ from mosegedge.space.codes import Codes
 Floats = NDArray[np.float64]
 PredictorFor = Callable[[Domain, SearchConfig, np.random.Generator], Predictor]
 
+WITH_DEVIATIONS = ("gp", "kriging")
+"""Predictors that know how sure they are."""
+
 
 def predictor_for(domain: Domain, config: SearchConfig, rng: np.random.Generator) -> Predictor:
     """A predictor that has learned nothing yet."""

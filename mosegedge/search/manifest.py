@@ -13,7 +13,7 @@ from mosegedge.progress import Progress
 from mosegedge.search.config import Provenance, SearchConfig
 from mosegedge.space import SearchSpace
 
-SCHEMA = 1
+SCHEMA = 2
 _PACKAGES = ("mosegedge", "numpy", "scipy", "torch", "lightgbm", "scikit-learn", "pymoo")
 _FREE_TO_DIFFER = ("versions", "profile.reference", "supernet.path")
 
@@ -28,6 +28,20 @@ def manifest_of(space: SearchSpace, config: SearchConfig, provenance: Provenance
         "versions": {name: metadata.version(name) for name in _PACKAGES},
     }
     return dict(json.loads(json.dumps(record)))
+
+
+def upgraded(record: dict[str, Any]) -> dict[str, Any]:
+    """A manifest in today's form.
+
+    Schema 1 did not say which predictor, pre-screening and inner search were used: there was one of each, the paper's.
+    """
+    if record["schema"] == SCHEMA:
+        return record
+    settings = record["settings"]
+    inner = {"method": "nsga2", **settings["inner"]}
+    prescreen = {"strategy": "hierarchical", "counts_front": True, "solver": "genetic"}
+    parts = {"predictor": "ranknet-paper", "exploration": 0.0, "prescreen": prescreen}
+    return {**record, "schema": SCHEMA, "settings": {**settings, **parts, "inner": inner}}
 
 
 def start_or_resume(folder: Path, manifest: dict[str, Any], progress: Progress) -> None:
@@ -62,7 +76,7 @@ def start_or_resume(folder: Path, manifest: dict[str, Any], progress: Progress) 
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Reads `run.json` of a run folder.
+    """Reads `run.json` of a run folder; an older form of it comes in today's, see `upgraded`.
 
     Raises:
         SearchError: There is none, or it is damaged.
@@ -74,9 +88,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         record = json.loads(path.read_bytes())
     except ValueError as error:
         raise SearchError(f"{path} is damaged: {error}.", fix="Restore it, or choose another --output.") from error
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        raise SearchError(f"{path} is no manifest of schema {SCHEMA}.", fix="Choose another --output.")
-    return record
+    if not isinstance(record, dict) or record.get("schema") not in (1, SCHEMA):
+        raise SearchError(f"{path} is no manifest of schema 1 to {SCHEMA}.", fix="Choose another --output.")
+    try:
+        return upgraded(record)
+    except (KeyError, TypeError) as error:
+        raise SearchError(
+            f"{path} is damaged: it lacks {error}.", fix="Restore it, or choose another --output."
+        ) from error
 
 
 def _flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:

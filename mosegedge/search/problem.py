@@ -1,6 +1,6 @@
 """The inner problem of a generation, for pymoo: codes as integers, and operators that keep them canonical.
 
-Everything works on arrays; there is no Python loop over candidates in this file. pymoo 0.6 draws from the generator
+Operators work on whole arrays. pymoo 0.6 draws from the generator
 of the algorithm that it seeds itself; no global random state is involved.
 """
 
@@ -92,9 +92,11 @@ class CodeDuplicates(DuplicateElimination):  # type: ignore[misc]
     def _do(self, pop: Population, other: Population | None, is_duplicate: NDArray[np.bool_]) -> NDArray[np.bool_]:
         rows = row_keys(pop.get("X"))
         if other is not None:
-            return np.isin(rows, row_keys(other.get("X")))
+            known = set(row_keys(other.get("X")))
+            return np.array([row in known for row in rows], dtype=bool)
+        first = {row: index for index, row in reversed(list(enumerate(rows)))}
         is_duplicate[:] = True
-        is_duplicate[np.unique(rows, return_index=True)[1]] = False
+        is_duplicate[list(first.values())] = False
         return is_duplicate
 
 
@@ -118,7 +120,6 @@ def binary_tournament(
     return winner[:, None]
 
 
-def row_keys(codes: Codes) -> NDArray[np.void]:
+def row_keys(codes: Codes) -> list[bytes]:
     """One comparable value per row: equal rows have equal keys."""
-    packed = np.ascontiguousarray(codes.astype(np.uint8))
-    return packed.view(np.dtype((np.void, packed.shape[1])))[:, 0]
+    return [row.tobytes() for row in codes.astype(np.uint8)]

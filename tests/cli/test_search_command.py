@@ -52,13 +52,14 @@ def made_up_profile() -> Profile:
         version=1, parent=None, origin="measured", created=datetime(2026, 1, 2, tzinfo=UTC), mosegedge="0.1.0",
         command="made up",
         space=SpaceReference(name=SPACE.name, slug=SPACE.slug, digest=SPACE.digest),
-        device=DeviceSection(name="board", backend="none", hardware={}, system={}, vendor={}, conditions=[]),
+        device=DeviceSection(name="board", backend="none", hardware={}, system={}, vendor={}, settings={},
+                             conditions=[]),
         protocol=ProtocolSection(
-            scales=[0], statistic="median", passes=1, bursts=1, warmup="1", samples="2", threads=1, precision="fp32",
-            opset=17, seed=0, restarts=0,
+            scales=[0], statistic="median", passes=1, bursts=1, warmup="1", samples="2", clock="host",
+            threads=1, precision="fp32", opset=17, seed=0, restarts=0,
         ),
         entries=[LayerEntry(key=key, value_ms=ms, median_ms=ms, p95_ms=ms, **timing) for key, ms in costs.items()],
-        networks=[], failed=[],
+        networks=[], failed=[], notes=[],
         model=ModelSection(coefficients={SUM: 1.0}, constants_ms={"0": 0.3}, relative_sd=0.05),
         error=ErrorSection.model_validate(error | {"networks": 0}),
         repeatability=RepeatabilitySection(networks_kendall_tau=0.9, networks_mape=0.1, layers_mape=0.1, drift=0.0),
@@ -105,6 +106,30 @@ def test_a_search_from_the_command_line_and_once_more(run, folder):
 
 
 @pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], {"predictor": "gp", "exploration": 1.0, "strategy": "hypervolume", "method": "nsga2", "evaluations": 8}),
+        (
+            ["--config", "paper", "--generations", "0"],
+            {"predictor": "ranknet-paper", "exploration": 0.0, "strategy": "hierarchical", "method": "nsga2"},
+        ),
+        (
+            ["--predictor", "svr", "--prescreen", "survival", "--inner", "random", "--evaluations", "2"],
+            {"predictor": "svr", "exploration": 0.0, "strategy": "survival", "method": "random", "evaluations": 2},
+        ),
+    ],
+)
+def test_every_part_can_be_exchanged_and_is_recorded(run, tmp_path, given, expected):
+    few = ["--initial", "5", "--generations", "1", "--inner-generations", "2"]
+    scored = ["--guide-pictures", "1", "--statistics-pictures", "8"]
+    code, _, err = run(*FILES[:4], "--output", str(tmp_path), *few, *scored, *given)
+    assert code == 0, err
+    settings = json.loads((tmp_path / "run.json").read_text())["settings"]
+    found = {**settings, "strategy": settings["prescreen"]["strategy"], "method": settings["inner"]["method"]}
+    assert {name: found[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
     ("changed", "code", "said"),
     [
         (["--profile", "board/none"], 4, "board/none"),
@@ -119,6 +144,10 @@ def test_a_search_from_the_command_line_and_once_more(run, folder):
         (["--guide-pictures", "0"], 2, "guide_pictures is 0; it must be at least 1"),
         (["--statistics-pictures", "7"], 2, "statistics_pictures is 7; it must be at least 8"),
         (["--inner-generations", "0"], 2, "generations is 0"),
+        (["--predictor", "rank"], 2, "There is no predictor 'rank'"),
+        (["--predictor", "ranknet", "--exploration", "1"], 2, "The predictor ranknet has no standard deviation"),
+        (["--predictor", "svr", "--prescreen", "ehvi"], 2, "which the pre-screening ehvi needs"),
+        (["--exploration", "-1"], 2, "exploration is -1"),
         (["--space", "tiny"], 2, "--space tiny means tiny:192x384:19, but the supernet is of nano:96x192:19"),
         (["--data", "nothing"], 5, "nothing"),
         (["--data", "camvid"], 5, "--data-root"),

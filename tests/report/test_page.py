@@ -260,7 +260,7 @@ def test_predictors_are_compared_over_the_same_generations(bare):
     taus = [{}, {"predictor": -0.8}, {"predictor": 0.7, "lightgbm": 0.5, "log_flops": 0.25}]
     change_lines(bare / "generations.jsonl", lambda place, line: {**line, "held_out_tau": taus[place]})
     words = words_of(build_report(bare, created=TODAY, pictures=0).path)
-    assert "RankNet's tau is 0.70, LightGBM's 0.50, that of FLOPs 0.25 on average in 1 generation." in words
+    assert "GP's tau is 0.70, LightGBM's 0.50, that of FLOPs 0.25 on average in 1 generation." in words
 
 
 def test_without_held_out_networks_there_is_no_rank_correlation(bare):

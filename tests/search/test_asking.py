@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 from standin import PROVENANCE, QUICK, SPACE, Latency, Linear, evaluate, global_random_state
 
+from mosegedge.errors import UsageError
+from mosegedge.search.accuracy import WITH_DEVIATIONS, predictor_for
 from mosegedge.search.archive import Archive
+from mosegedge.search.config import InnerSettings, PrescreenSettings, configuration
+from mosegedge.search.domain import Domain
 from mosegedge.search.loop import Search
+from mosegedge.search.predictors.interface import UncertainPredictor
+from mosegedge.search.predictors.registry import PREDICTORS
 
 ALONE = replace(QUICK, baselines=False)
 
@@ -31,6 +37,36 @@ def test_ask_and_tell_make_the_archive_that_run_makes(tmp_path):
     hand, run = (tmp_path / name / "archive.jsonl" for name in ("hand", "run"))
     assert hand.read_bytes() == run.read_bytes()
     assert global_random_state() == state
+
+
+def test_the_default_configuration_goes_on_to_the_same_archive_where_it_was_stopped(tmp_path):
+    config = replace(configuration("default"), initial=12, generations=2, evaluations=3, baselines=False, seed=4)
+    config = replace(config, inner=InnerSettings(population=20, generations=5))
+
+    def make(folder):
+        return Search(SPACE, Latency(), config, folder, PROVENANCE)
+
+    make(tmp_path / "whole").run(evaluate)
+    for told in (5, 9, 4):
+        stopped = make(tmp_path / "parts")
+        for _ in range(told):
+            stopped.tell([replace(c, miou=evaluate(c.architecture)) for c in stopped.ask(1)])
+    whole, parts = (tmp_path / name / "archive.jsonl" for name in ("whole", "parts"))
+    assert whole.read_bytes() == parts.read_bytes()
+    assert {c.reason for c in Archive(whole).candidates[12:]} <= {"hypervolume", "random"}
+
+
+def test_settings_that_need_deviations_are_refused_before_anything_is_evaluated(tmp_path):
+    for config in (replace(ALONE, exploration=1.0), replace(ALONE, prescreen=PrescreenSettings(strategy="ehvi"))):
+        with pytest.raises(UsageError, match="ranknet-paper has no standard deviation"):
+            Search(SPACE, Latency(), config, tmp_path, PROVENANCE)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_the_list_of_predictors_with_deviations_is_right(name):
+    made = predictor_for(Domain(SPACE), replace(QUICK, predictor=name), np.random.default_rng(0))
+    assert isinstance(made, UncertainPredictor) == (name in WITH_DEVIATIONS)
 
 
 def test_what_happened_between_construction_and_run_is_taken_up(tmp_path):

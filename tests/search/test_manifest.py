@@ -11,7 +11,7 @@ from standin import PROVENANCE, QUICK, SPACE
 from mosegedge.errors import SearchError, UsageError
 from mosegedge.files import exclusive
 from mosegedge.progress import Silent
-from mosegedge.search.config import PAPER, InnerSettings, SearchConfig, configuration
+from mosegedge.search.config import PAPER, InnerSettings, PrescreenSettings, SearchConfig, configuration
 from mosegedge.search.manifest import manifest_of, read_manifest, start_or_resume
 from mosegedge.space import SearchSpace
 
@@ -65,7 +65,28 @@ def test_moved_files_and_new_package_versions_do_not_stop_a_run(tmp_path):
     assert "other package versions" in said[0]
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 99}'])
+def as_schema_1(manifest):
+    settings = {**manifest["settings"], "inner": {**manifest["settings"]["inner"]}}
+    for name in ("predictor", "exploration", "prescreen"):
+        del settings[name]
+    del settings["inner"]["method"]
+    return {**manifest, "schema": 1, "settings": settings}
+
+
+def test_a_run_from_before_there_were_choices_is_read_as_the_papers_method(tmp_path):
+    config = replace(QUICK, prescreen=PrescreenSettings(strategy="hierarchical", solver="genetic"))
+    start(tmp_path, config=config)
+    today = read_manifest(tmp_path)
+    before = json.dumps(as_schema_1(today))
+    (tmp_path / "run.json").write_text(before)
+    assert read_manifest(tmp_path) == today
+    start(tmp_path, config=config)
+    assert (tmp_path / "run.json").read_text() == before
+    with pytest.raises(UsageError, match='solver = "genetic"; this one has "exact"'):
+        start(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 99}', '{"schema": 1}', '{"schema": 1, "settings": 2}'])
 def test_a_damaged_manifest_is_named(tmp_path, content):
     (tmp_path / "run.json").write_text(content)
     with pytest.raises(SearchError, match=r"run\.json"):

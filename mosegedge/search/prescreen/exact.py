@@ -52,7 +52,7 @@ class _Elements:
     def deviation(self, element: int, taken: Indices, total: Floats) -> Floats:
         """Deviation of an element that is taken after `taken` candidates, of `total` in the end."""
         place, before = self.place[element], self.front_before[element] + taken
-        return np.maximum((before + 1) / total - place, place - before / total)
+        return np.asarray(np.maximum((before + 1) / total - place, place - before / total))
 
 
 def solve_exactly(candidates: Floats, front: Floats, limit: int, *, weights: Floats, full: bool = False) -> Indices:
