@@ -96,13 +96,10 @@ class _Config:
     """The user's ~/.ssh/config; an absent file is an empty one."""
 
     def __init__(self, path: Path) -> None:
-        from paramiko import SSHConfig, SSHException
-
         self._path = path
         try:
-            text = "\n".join(_lines(path, "Host *", 0)) if path.is_file() else ""
-            self._config = SSHConfig.from_text(text)
-        except (SSHException, OSError, ValueError) as error:
+            self._text = "\n".join(_lines(path, "Host *", 0)) if path.is_file() else ""
+        except (OSError, ValueError) as error:
             raise self._unusable(error) from error
 
     def target(self, alias: str, *, user: str, port: int, identity: Path | None, trail: tuple[str, ...]) -> Target:
@@ -112,9 +109,12 @@ class _Config:
                 f"The way to {trail[0]} goes in a circle: {', '.join((*trail, alias))}.",
                 fix=f"Correct ProxyJump in {self._path}.",
             )
-        found = self._lookup(alias)
+        found = self._lookup(alias, user, port)
         host = str(found.get("hostname", alias))
-        port = port or int(found.get("port", SSH_PORT))
+        given = str(found.get("port", SSH_PORT))
+        if not given.isdigit():
+            raise self._unusable(ValueError(f"Port {given} is no number"))
+        port = int(given)
         named = str(found.get("hostkeyalias", host)).lower()
         asked = [identity] if identity else [Path(name).expanduser() for name in found.get("identityfile", ())]
         folder = Path.home() / ".ssh"
@@ -122,7 +122,7 @@ class _Config:
             name=alias,
             host=host,
             port=port,
-            user=user or str(found.get("user") or getpass.getuser()),
+            user=str(found.get("user") or getpass.getuser()),
             identities=tuple(asked),
             default_identities=() if asked else tuple(folder / name for name in _DEFAULT_KEYS),
             use_agent=found.get("identitiesonly") != "yes" and found.get("identityagent") != "none",
@@ -163,11 +163,13 @@ class _Config:
             )
         return tuple(shlex.split(command))
 
-    def _lookup(self, alias: str) -> dict[str, Any]:
-        from paramiko import SSHException
+    def _lookup(self, alias: str, user: str, port: int) -> dict[str, Any]:
+        """What is configured for an alias; the first value of a name counts, so what is given goes before the file."""
+        from paramiko import SSHConfig, SSHException
 
+        given = [f"User {user}" if user else "", f"Port {port}" if port else ""]
         try:
-            return dict(self._config.lookup(alias))
+            return dict(SSHConfig.from_text("\n".join([*given, self._text])).lookup(alias))
         except ImportError as error:
             raise DeviceError(
                 f"{self._path} decides by `Match exec`, which needs the package invoke.", fix="pip install invoke"

@@ -111,7 +111,11 @@ class RemoteFiles:
                 if not self._login.is_alive_after_all():
                     raise
                 self._has_sftp = False
-                why = "its login shell prints something first" if isinstance(error, SFTPError) else str(error)
+                why = (
+                    "its login shell prints something first"
+                    if isinstance(error, SFTPError)
+                    else str(error) or "it ends at once"
+                )
                 self._note(f"{self._login.target.name} has no SFTP ({why}); files go through its interpreter.")
         return self._sftp
 

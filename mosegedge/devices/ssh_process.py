@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 START_S = 60.0
 END_S = 5.0
 _STARTING = "a program was started"
-_MOST_NOISE_BYTES = 1 << 20
-_LONGEST_LINE_BYTES = 1 << 16
+_MOST_NOISE_BYTES = 1 << 16
+_LONGEST_LINE_BYTES = 1 << 14
 _SHOWN_NOISE = 300
 _NOT_EXECUTED = "its login shell did not run it"
 
