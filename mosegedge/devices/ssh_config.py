@@ -11,7 +11,7 @@ from __future__ import annotations
 import getpass
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +87,10 @@ def targets_of(device: Device) -> list[Target]:
             f"The key file {identity} of the device {device.name} does not exist.",
             fix=f"Correct `identity` in {device.source}, or make one: ssh-keygen -t ed25519 -f {identity}",
         )
-    return [
+    found = [
         config.target(address, user=device.user, port=device.port, identity=identity, trail=()) for address in addresses
     ]
+    return [replace(target, name=device.name) for target in found]
 
 
 class _Config:
@@ -149,7 +150,7 @@ class _Config:
         if not before:
             return jump
         way = self._via({"proxyjump": ",".join(before)}, (*trail, host))
-        return Target(**{**vars(jump), "via": way, "proxy_command": ()})
+        return replace(jump, via=way, proxy_command=())
 
     def _proxy_command(self, found: dict[str, Any]) -> tuple[str, ...]:
         command = str(found.get("proxycommand") or "")

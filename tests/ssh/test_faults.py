@@ -6,18 +6,24 @@ import contextlib
 import os
 import random
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import fakeboard
 import pytest
-from comparing import SETTINGS, SPACE, assert_complete, assert_equal, samples
+from comparing import COMMAND, JOURNAL, SETTINGS, SPACE, assert_complete, assert_equal, samples
+from conftest import new_sshd, sessions
 from faultserver import FaultServer, random_fault
 
-from mosegedge.devices import load_device
-from mosegedge.errors import ConnectionLostError
-from mosegedge.profiling import collect, collector, make_plan, profile_device
+from mosegedge.devices import load_device, ssh_login
+from mosegedge.errors import ConnectionLostError, DeviceError
+from mosegedge.profiling import collect, collector, make_plan, profile_device, run
+from mosegedge.progress import Silent
 
 FAULTS_A_SEED = 25
 
@@ -92,3 +98,131 @@ def test_connections_that_break_at_any_byte_change_nothing(seed, folder, home, k
             assert_complete(make_plan(SPACE, load_device("board"), SETTINGS))
             assert samples() == undisturbed[1]
             finished += 1
+
+
+@pytest.fixture
+def device(folder, home, keys):
+    """A board behind a real sshd, with simulated time."""
+    server = new_sshd(folder / "sshd", keys, **remote_environment(folder), FAKE_DEATHS=str(folder / "deaths"))
+    server.start()
+    home.known_hosts.write_text(server.key_line)
+    behind(server.port, folder)
+    yield server
+    server.stop()
+
+
+class AfterBursts(Silent):
+    """Does something once, when so many bursts are there; counts what is said."""
+
+    def __init__(self, count, action):
+        self.count, self.action, self.said = count, action, []
+
+    def start(self, what, total, done=0):
+        self.left = self.count if what == "Measuring" else -1
+
+    def advance(self, steps=1, note=""):
+        self.left -= steps
+        if self.left == 0:
+            self.count = -1
+            self.action()
+
+    def say(self, text):
+        self.said.append(text)
+
+
+def measured(progress=None):
+    return profile_device(load_device("board"), SPACE, settings=SETTINGS, progress=progress)
+
+
+def test_a_board_that_restarts_is_waited_for(device, undisturbed):
+    def restart():
+        for pid in agents(device.folder.parent):
+            os.kill(pid, signal.SIGKILL)
+        device.stop()
+        threading.Timer(0.3, device.start).start()
+
+    progress = AfterBursts(200, restart)
+    assert_equal(measured(progress), undisturbed[0])
+    assert samples() == undisturbed[1]
+    assert any("Trying again in" in text for text in progress.said)
+    assert '"type":"resumed"' in JOURNAL.read_text()
+
+
+def test_an_agent_that_its_broken_connection_left_behind_gives_way(device, folder, undisturbed):
+    left_behind = []
+
+    def cut():
+        """sshd ends, and with it the connection; the agent is stopped and so cannot notice."""
+        left_behind.extend(agents(folder))
+        for pid in left_behind:
+            os.kill(pid, signal.SIGSTOP)
+        for pid in sessions(device.process.pid):
+            os.kill(pid, signal.SIGKILL)
+
+    assert_equal(measured(AfterBursts(150, cut)), undisturbed[0])
+    assert samples() == undisturbed[1]
+    assert len(left_behind) == 1
+    assert not agents(folder)
+
+
+def test_a_host_killed_at_any_moment_goes_on_over_ssh(device, folder, undisturbed):
+    state = random.Random(0)
+    for _ in range(5):
+        host = subprocess.Popen(
+            [sys.executable, fakeboard.__file__, *COMMAND], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        lines = JOURNAL.read_bytes().count(b"\n") if JOURNAL.exists() else 0
+        wanted = lines + state.randint(0, 60)
+        while host.poll() is None and not (JOURNAL.exists() and JOURNAL.read_bytes().count(b"\n") >= wanted):
+            time.sleep(0.005)
+        host.kill()
+        host.wait()
+    assert_equal(measured(), undisturbed[0])
+    assert_complete(make_plan(SPACE, load_device("board"), SETTINGS))
+    assert samples() == undisturbed[1]
+
+
+def test_a_board_that_does_not_come_back_ends_the_run_and_keeps_everything(device, undisturbed, monkeypatch):
+    monkeypatch.setattr(run.collect, "__kwdefaults__", {**run.collect.__kwdefaults__, "patience_s": 0.2})
+    with pytest.raises(ConnectionLostError, match="does not answer"):
+        measured(AfterBursts(100, device.stop))
+    kept = samples()
+    assert len(kept) >= 100
+    device.start()
+    assert_equal(measured(), undisturbed[0])
+    assert all(samples()[visit] == kept[visit] for visit in kept)
+
+
+def test_a_silent_connection_is_given_up(device, undisturbed, monkeypatch):
+    """A cable that was pulled: nobody says goodbye."""
+    monkeypatch.setattr(ssh_login, "_ALIVE_INTERVAL_S", 0.05)
+    monkeypatch.setattr(ssh_login, "_ALIVE_PATIENCE_S", 1.0)
+
+    def pull():
+        for pid in sessions(device.process.pid):
+            os.kill(pid, signal.SIGSTOP)
+
+    progress = AfterBursts(100, pull)
+    assert_equal(measured(progress), undisturbed[0])
+    assert any("no answer for 1 s" in text for text in progress.said)
+
+
+def test_a_key_that_changed_meanwhile_ends_the_run_at_once(device, keys, undisturbed):
+    def exchange():
+        device.stop()
+        device.host_key = keys / "other_host"
+        device.start()
+
+    with pytest.raises(DeviceError, match="host key of board has changed"):
+        measured(AfterBursts(100, exchange))
+    assert len(samples()) >= 100
+
+
+def agents(folder) -> list[int]:
+    """Agents that work in a folder and are alive."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and f"{folder}/device cache/agents".encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+    return found
