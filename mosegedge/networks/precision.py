@@ -21,6 +21,9 @@ _LARGEST_FP16 = float(np.finfo(np.float16).max)
 def to_fp16(content: bytes) -> bytes:
     """The same model with weights and activations in FP16; inputs, outputs and the names of its nodes stay.
 
+    Constant nodes become weights: the factors of a Resize stay in FP32, and a builder needs them as constants, not as
+    the output of a conversion that runs on the device.
+
     Args:
         content: An ONNX file in FP32.
 
@@ -37,6 +40,7 @@ def to_fp16(content: bytes) -> bytes:
         raise ExportError(f"The model is in {found}, not fp32.", fix="Convert the FP32 file that was exported.")
     model = onnx.load_model_from_string(content)
     _check_range(model.graph)
+    _constants_to_weights(model.graph)
     names = [node.name for node in model.graph.node]
     converted = convert_float_to_float16(model, keep_io_types=True)
     # Shapes that were inferred on the way do not depend on the model alone, and no builder needs them.
@@ -69,6 +73,15 @@ def precision_of(content: bytes) -> str:
     if len(known) == 1:
         return known.pop()
     return "mixed" if known else "fp32"
+
+
+def _constants_to_weights(graph: onnx.GraphProto) -> None:
+    constants = [node for node in graph.node if node.op_type == "Constant" and node.attribute[0].name == "value"]
+    for node in constants:
+        tensor = graph.initializer.add()
+        tensor.CopyFrom(node.attribute[0].t)
+        tensor.name = node.output[0]
+        graph.node.remove(node)
 
 
 def _sort(graph: onnx.GraphProto, added: set[str]) -> None:

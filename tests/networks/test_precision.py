@@ -53,13 +53,25 @@ def test_the_file_is_valid_typed_and_keeps_its_names(opset):
     onnx.checker.check_model(after, full_check=True)
     assert precision_of(content) == "fp32"
     assert precision_of(converted) == "fp16"
-    assert {node.name for node in before.graph.node} <= {node.name for node in after.graph.node}
-    added = [node.op_type for node in after.graph.node if node.name not in {item.name for item in before.graph.node}]
-    assert set(added) == {"Cast"}
+    kept = {node.name for node in before.graph.node if node.op_type != "Constant"}
+    added = [node for node in after.graph.node if node.name not in kept]
+    assert len(after.graph.node) - len(added) == len(kept)
+    # One at the input and one at the output, nothing in between.
+    assert [node.op_type for node in added] == ["Cast", "Cast"]
+    assert [added[0].input[0], added[1].output[0]] == ["input", "output"]
     assert list(after.graph.input) == list(before.graph.input)
     assert list(after.graph.output) == list(before.graph.output)
     assert after.opset_import[0].version == opset
     assert len(converted) < 0.7 * len(content)
+
+
+@pytest.mark.parametrize("opset", [11, 17])
+def test_the_factors_of_a_resize_stay_constants_in_fp32(opset):
+    graph = onnx.load_model_from_string(to_fp16(onnx_of_network(SPACE, SPACE.largest, opset=opset))).graph
+    weights = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    factors = [node.input[2] for node in graph.node if node.op_type == "Resize"]
+    assert factors
+    assert {weights[name] for name in factors} == {TensorProto.FLOAT}
 
 
 def test_equal_bytes_for_equal_models():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from onnx import TensorProto, helper
 
 from mosegedge.networks.onnx import onnx_of_layer, onnx_of_network
 from mosegedge.networks.precision import to_fp16
@@ -18,6 +19,14 @@ def network() -> bytes:
 @pytest.fixture(scope="session")
 def network_fp16(network: bytes) -> bytes:
     return to_fp16(network)
+
+
+@pytest.fixture(scope="session")
+def strange() -> bytes:
+    """A model with an operator that nobody knows."""
+    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 2]) for name in "xy"]
+    nodes = [helper.make_node("Unheard", ["x"], ["y"], name="head.strange", domain="own")]
+    return helper.make_model(helper.make_graph(nodes, "g", ports[:1], ports[1:])).SerializeToString()
 
 
 @pytest.fixture(scope="session")

@@ -171,17 +171,12 @@ def test_failures_carry_the_vendors_words_and_the_agent_goes_on(tmp_path, layer,
         assert box.vendor()["runtime"]["tensorrt"] == "10.3.0"
 
 
-def test_a_model_with_an_unknown_operator_is_named_by_node(tmp_path):
-    from onnx import TensorProto, helper
-
-    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 2]) for name in "xy"]
-    nodes = [helper.make_node("Unheard", ["x"], ["y"], name="head.strange", domain="own")]
-    model = helper.make_model(helper.make_graph(nodes, "g", ports[:1], ports[1:])).SerializeToString()
+def test_a_model_with_an_unknown_operator_is_named_by_node(tmp_path, strange):
     with Box(tmp_path) as box:
-        assert "cannot read the model: node head.strange: In node 0" in fails(box.load(model))
+        assert "cannot read the model: node head.strange: In node 0" in fails(box.load(strange))
         assert "is no ONNX model" in fails(box.load(b"\xff" * 40))
     with Box(tmp_path, version="8.5.3") as box:
-        assert "node number 0: In node 0" in fails(box.load(model))
+        assert "node number 0: In node 0" in fails(box.load(strange))
 
 
 def test_moving_shapes_are_refused(tmp_path):

@@ -124,6 +124,13 @@ def test_success_is_the_marker_and_the_status(tmp_path, layer, fail, message):
         assert not list((Path(box.folders["models"]).parent / "built").glob("*.engine"))
 
 
+def test_a_model_that_cannot_be_read_is_the_models_fault(tmp_path, strange):
+    with Box(tmp_path, modules=BARE, programs="trtexec") as box:
+        error = box.load(strange)["error"]
+        assert error["code"] == -32003
+        assert "name: head.strange and operator: Unheard" in error["message"]
+
+
 def test_an_engine_of_another_version_is_refused_by_the_command(tmp_path, layer):
     with Box(tmp_path, modules=BARE, programs="trtexec", version="8.6.1") as box:
         engine = Path(box.load(layer)["result"]["artefact"]["path"]).read_bytes()

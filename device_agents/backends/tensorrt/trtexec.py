@@ -12,11 +12,12 @@ import shutil
 import subprocess
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from device_agents.protocol import BACKEND_FAILED, RpcError
+from device_agents.protocol import BACKEND_FAILED, BAD_MODEL, RpcError
 
 _BANNER = re.compile(r"&&&& RUNNING TensorRT\.trtexec \[TensorRT v(\d+)\]")
 _PASSED = re.compile(r"^&&&& PASSED TensorRT\.trtexec", re.MULTILINE)
 _PROBLEM = re.compile(r"\[E\]")
+_NO_MODEL = "Failed to parse onnx file"
 _PLACES = ("/usr/src/tensorrt/bin/trtexec", "/usr/local/tensorrt/bin/trtexec")
 _VERSION_S = 60
 _RUN_S = 800  # The host waits 900 s for a build.
@@ -57,7 +58,8 @@ class Trtexec:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         shown = [line for line in lines if _PROBLEM.search(line)][:_SHOWN_LINES] or lines[-_SHOWN_LINES:]
         known = (self.version_text, status, " | ".join(shown) or "it said nothing")
-        raise RpcError(BACKEND_FAILED, "trtexec %s failed with status %d: %s" % known)
+        code = BAD_MODEL if _NO_MODEL in text else BACKEND_FAILED
+        raise RpcError(code, "trtexec %s failed with status %d: %s" % known)
 
 
 def find_trtexec() -> Optional[str]:

@@ -46,6 +46,9 @@ def main():
     if "--onnx" in options:
         if standin_gpu.fails("build"):
             return fail("Error[10]: Could not find any implementation for node encoder.stem.conv1.conv.Conv.")
+        for name, operator in standin_plan.unsupported(Path(options["--onnx"]).read_bytes()):
+            print(f"[11/24/2026-07:00:00] [E] [TRT] In node 0 with name: {name} and operator: {operator}: UNSUPPORTED")
+            return fail("Failed to parse onnx file")
         build(options)
     else:
         facts, model = standin_plan.unpack(Path(options["--loadEngine"]).read_bytes())
