@@ -4,8 +4,9 @@ In: a search space, a latency model made from a profile, and a function that sco
 from a supernet). Out: a run folder with `run.json`, `archive.jsonl`, `baselines.jsonl`, `generations.jsonl` and
 `front.json`. The command line and the report call it.
 
-    Search.run -> plan (RankNet -> NSGA-II -> pre-screening) -> evaluate -> Archive -> ... -> choose
+    Search.run -> plan (predictor -> inner search -> pre-screening) -> evaluate -> Archive -> ... -> choose
 
 `config`, `domain`, `archive`, `select` and `manifest` need nothing but numpy and are enough to read a run folder;
-`loop` and what it plans with (`predictor`, `teachers`, `problem`) load torch, LightGBM, scikit-learn and pymoo.
+`loop` and what it plans with (`predictors`, `inner`, `prescreen`) load scipy, pymoo, LightGBM, scikit-learn, and torch
+where the predictor needs it.
 """

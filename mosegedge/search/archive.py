@@ -27,7 +27,8 @@ class Candidate:
     Attributes:
         architecture: Its code.
         generation: 0 for the initial population, -1 for a baseline.
-        reason: Why it was chosen: `lower bound`, `upper bound`, `random`, `uniformity`, `accuracy`, `baseline`.
+        reason: Why it was chosen: `lower bound`, `upper bound`, `random`, `baseline`, or by what a pre-screening
+            strategy preferred it, as `hypervolume`.
         latency_ms: From the profile.
         latency_sd_ms: Standard deviation that the profile gives for it.
         params: Number of parameters.

@@ -27,6 +27,7 @@ from mosegedge.space.codes import Codes, decode, encode
 Floats = NDArray[np.float64]
 
 _DIGITS = 6
+_BEYOND_THE_LIMIT = 0.1
 
 
 @dataclass(frozen=True)
@@ -119,14 +120,27 @@ class Planner:
         """What was evaluated, as arrays."""
         done = evaluated(past)
         latency_ms, negative_miou = objectives(done).T
-        slowest, negative_least = reference_of([candidate for candidate in past if candidate.generation == 0])
         return History(
             codes=encode([candidate.architecture for candidate in done]),
             miou=-negative_miou,
             latency_ms=latency_ms,
             known=encode([candidate.architecture for candidate in past]),
-            reference=Reference(latency_ms=float(slowest), miou=-float(negative_least)),
+            reference=self._reference([candidate for candidate in past if candidate.generation == 0]),
         )
+
+    def _reference(self, initial: Sequence[Candidate]) -> Reference:
+        """The corner that improvements are counted from: the same in all generations, or the front's ends would drift.
+
+        Without a limit it is the worst corner of the initial population, which holds the ends of the space. Under a
+        limit these are missing, and the most accurate network that meets it is what the search is for; so the corner
+        lies beyond the limit, where a network close to it still adds something.
+        """
+        slowest, negative_least = reference_of(initial)
+        limit_ms = self.latency.limit_ms
+        if np.isfinite(limit_ms):
+            fastest = min(candidate.latency_ms for candidate in initial)
+            slowest = limit_ms + _BEYOND_THE_LIMIT * (limit_ms - fastest)
+        return Reference(latency_ms=float(slowest), miou=-float(negative_least))
 
     def _described(
         self, codes: Codes, generation: int, reasons: Sequence[str], predicted: Floats | None = None
