@@ -12,6 +12,8 @@ and the runtime of the chosen backend.
     priority.py               the scheduler's favour while a burst is timed
     lock.py, cache.py         one run at a time; model files by digest
     artefacts.py              compiled models, never compiled twice
+    runner.py                 starts programs where the process with the runtime must not
+    tensors.py                numpy arrays and raw bytes
     options.py                threads, precision and settings of a conversation
     backends/                 one module or package a runtime; the contract is in its docstring
     sensors/                  clocks, temperature, power by the vendors' own interfaces

@@ -191,7 +191,8 @@ class Agent:
         vendor = self._vendor()
         if not hasattr(vendor, "layers"):
             raise RpcError(BACKEND_FAILED, "%s does not tell the time of single layers." % self._backend_name)
-        return list(vendor.layers(self._loaded(digest), runs))
+        with priority.preferred():
+            return list(vendor.layers(self._loaded(digest), runs))
 
     def run(self, values: Dict[str, Any]) -> List[Dict[str, Any]]:
         """Runs a model on tensors that the host sent; the outputs wait as files, named by their digest."""

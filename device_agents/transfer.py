@@ -70,6 +70,7 @@ def main(verb: str, path: str, *operands: str) -> None:
     """Does one thing and prints its answer."""
     out = sys.stdout.buffer
     try:
+        answer: Dict[str, Any]
         if verb == "free":
             answer = {"free": free_bytes(path)}
         elif verb == "put":

@@ -15,7 +15,7 @@ and, where the runtime can do it,
     start(options)                        called once, before anything else: probe, start helper processes
     stop()                                called once, at the end of the conversation
     conditions() -> dict                  clocks, temperature_c, power_w, throttled (list of reasons), energy_mj
-    memory() -> (used_mib, total_mib)     of the accelerator, where that is not the processor's own
+    memory() -> (used_mib, total_mib)     of the accelerator; empty where it shares the processor's
     layers(model, runs) -> list           time inside one run: name, kind, ns, nodes (names of ONNX nodes), note
     checks(options) -> list               for the doctor: name, status ("ok", "warning", "failed"), found, fix
 
@@ -26,6 +26,7 @@ and, where the runtime can do it,
     precisions    those that can be timed here
     opset         highest ONNX opset that is taken
     clock         "device" where `run` returns nanoseconds of the device, else "host"
+    host_clock    false where a run starts a program, so that the processor's clock says nothing; true by default
     typed_onnx    true where the precision must be in the ONNX file already, because the builder has no switch for it
     origin        "measured", or "simulated" for a backend that computes its times from a law
 

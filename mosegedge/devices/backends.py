@@ -124,6 +124,7 @@ _BUILT_IN = (
             Setting("soc_version", "chip", ("Ascend310", "Ascend310B1", "Ascend310B4", "Ascend310P3"), "Ascend310"),
             Setting("atc", "where models are compiled", ("board", "host"), "board"),
             Setting("atc_environment", "script that is read before atc on the host"),
+            Setting("atc_timeout_s", "longest time for one model, in seconds", default="840"),
             Setting("device_id", "number of the chip", default="0"),
         ),
     ),

@@ -12,11 +12,11 @@ from mosegedge.devices import AgentClient, Device, open_agent
 from mosegedge.devices.agent_package import agent_zipapp
 from mosegedge.devices.backends import get_backend
 from mosegedge.devices.replies import DeviceDescription, LoadedModel
+from mosegedge.devices.suiting import in_forms_of, in_precision_of, require_suitable, settings_of, target_of_device
 from mosegedge.errors import DeviceError, ExportError
 from mosegedge.export.bounds import bounds_of
 from mosegedge.export.layers import named
 from mosegedge.export.manifest import NETWORK, ArtefactSection
-from mosegedge.export.suitable import require_suitable
 from mosegedge.files import sha256_of_bytes
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def open_builder(
         except DeviceError as error:
             fix = f"{error.fix} The ONNX file alone needs no device: --no-build".strip()
             raise type(error)(error.what, known=error.known, fix=fix) from error
-        require_suitable(device, description, opset)
+        bounds_of(device.precision)
+        require_suitable(device, description, opset=opset)
         yield DeviceBuilder(agent, description, say)
 
 
@@ -82,7 +83,6 @@ class DeviceBuilder:
         self._device = agent.device
         self._description = description
         self._say = say
-        self._settings = get_backend(self._device.backend).checked_settings(self._device.settings, self._device.source)
 
     def suited(self, onnx: bytes) -> bytes:
         """The same network in forms that the device's compiler takes, checked node by node.
@@ -90,10 +90,10 @@ class DeviceBuilder:
         Raises:
             ExportError: The compiler is known not to take one of them.
         """
-        from mosegedge.networks.targets import check_for, rewrite_for, target_of
+        from mosegedge.networks.targets import check_for
 
-        target = target_of(self._device.backend, self._settings)
-        rewritten = rewrite_for(onnx, target)
+        target = target_of_device(self._device)
+        rewritten = in_forms_of(self._device, onnx)
         findings = check_for(rewritten, target)
         for line in _lines(findings):
             self._say(line)
@@ -108,10 +108,7 @@ class DeviceBuilder:
 
     def typed(self, onnx: bytes) -> bytes:
         """The network in the device's precision, where that has to be in the file; else as it is."""
-        from mosegedge.networks.precision import to_fp16
-
-        typed = self._description.vendor.get("typed_onnx", False)
-        return to_fp16(onnx) if typed and self._device.precision == "fp16" else onnx
+        return in_precision_of(self._device, self._description, onnx)
 
     def build(self, network: bytes, typed: bytes, *, difference: float | None = None) -> DeviceArtefact:
         """Has the file built unless the device has it, and fetches it.
@@ -168,7 +165,7 @@ class DeviceBuilder:
             backend=device.backend,
             precision=device.precision,
             threads=device.threads,
-            settings=self._settings,
+            settings=settings_of(self._device),
             runtime={str(name): str(version) for name, version in vendor.get("runtime", {}).items()},
             accelerator=str(vendor.get("accelerator", device.backend)),
             clock="device" if device.clock == "device" else "host",

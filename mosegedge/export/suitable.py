@@ -28,35 +28,6 @@ def opset_for(device: Device, asked: int | None) -> int:
     return device.opset if asked is None else asked
 
 
-def require_suitable(device: Device, description: DeviceDescription, opset: int) -> None:
-    """Compares what is asked of a device with what its agent says that it can do.
-
-    Raises:
-        DeviceError: It cannot take the opset or the precision, or has no clock of its own where that one is to count.
-        UsageError: Networks are not exported in the device's precision.
-    """
-    bounds_of(device.precision)
-    vendor = description.vendor
-    precisions = vendor.get("precisions", [device.precision])
-    if device.precision not in precisions:
-        raise DeviceError(
-            f"{device.name} cannot run {device.precision} with {device.backend}.",
-            known=f"It offers {', '.join(precisions)}.",
-            fix="Correct `precision` of the device in devices.toml.",
-        )
-    if opset > vendor.get("opset", opset):
-        raise DeviceError(
-            f"The runtime of {device.name} does not take opset {opset}.",
-            known=f"Its highest is {vendor['opset']}.",
-            fix=f"Export with --opset {vendor['opset']}, and set opset = {vendor['opset']} for it in devices.toml.",
-        )
-    if device.clock == "device" and vendor.get("clock", "host") != "device":
-        raise DeviceError(
-            f"{device.name} is set to the device's clock, and {device.backend} has none there.",
-            fix='Set clock = "host" for it in devices.toml.',
-        )
-
-
 def require_same_kind(bundle: Bundle, device: Device) -> None:
     """Compares the device with the one that the bundle was built for, before anything is sent.
 

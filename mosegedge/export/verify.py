@@ -21,7 +21,7 @@ from mosegedge.export.card import card_of
 from mosegedge.export.layers import by_block
 from mosegedge.export.measuring import Timing, measured
 from mosegedge.export.onnx import Picture, relative_difference, torch_output
-from mosegedge.export.suitable import require_same_accelerator, require_same_file, require_same_kind, require_suitable
+from mosegedge.export.suitable import require_same_accelerator, require_same_file, require_same_kind
 from mosegedge.export.verify_report import DeployedFile, VerifyReport
 from mosegedge.files import write_atomic
 from mosegedge.networks.subnet import SubNet
@@ -94,7 +94,7 @@ def verify_bundle(
     )
     with open_agent(device, accept_new_host_key=accept_new_host_key) as agent:
         description = agent.describe()
-        require_suitable(device, description, bundle.manifest.opset)
+        require_suitable(device, description, opset=bundle.manifest.opset)
         require_same_accelerator(bundle, device, description)
         agent.lock(wait_s=_WAIT_FOR_LOCK_S)
         loaded = _load(agent, bundle)

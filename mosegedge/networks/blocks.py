@@ -58,7 +58,7 @@ class Projection(nn.Module):
     def __init__(self, spec: BottleneckSpec) -> None:
         super().__init__()
         # Every size it meets is even, so no ceil_mode is needed: one attribute less for a compiler to trip over.
-        self.pool = nn.AvgPool2d(2, 2) if spec.stride == 2 else None
+        self.pool = nn.AvgPool2d(2, 2, count_include_pad=False) if spec.stride == 2 else None
         self.conv = ConvNorm(spec.in_channels, spec.out_channels, relu=False)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ import numpy as np
 
 from mosegedge.devices.agent_client import AgentClient
 from mosegedge.devices.replies import DeviceDescription
-from mosegedge.errors import AgentError, DeviceError
+from mosegedge.devices.suiting import require_suitable
+from mosegedge.errors import AgentError
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.models import model_file
 from mosegedge.profiling.plan import MIN_PASSES, Item, Plan
@@ -49,33 +50,12 @@ class Collector:
         description = self._agent.describe()
         memory_mib = description.hardware.get("memory_mib", _UNKNOWN_MEMORY_MIB)
         self._memory_mib = int(memory_mib * _MEMORY_SHARE)
-        self._require_suitable(description)
+        require_suitable(self._plan.device, description, opset=self._plan.device.opset)
         self._journal.begin(self._plan, description, command=command)
         if not self._journal.ended:
             self._build(description)
             self._journal.end(reason=self._measure())
         return description
-
-    def _require_suitable(self, description: DeviceDescription) -> None:
-        """Stops before anything is measured that would not be what was asked for."""
-        device, vendor = self._plan.device, description.vendor
-        offered = vendor.get("precisions", [device.precision])
-        if device.precision not in offered:
-            raise DeviceError(
-                f"{device.name} cannot run {device.precision} with {device.backend}.",
-                known=f"It offers {', '.join(offered)}.",
-                fix=f'Set precision = "{offered[0]}" for it in devices.toml.' if offered else "",
-            )
-        if device.opset > vendor.get("opset", device.opset):
-            raise DeviceError(
-                f"{device.name} is set to opset {device.opset}, its runtime takes up to {vendor['opset']}.",
-                fix=f"Set opset = {vendor['opset']} for it in devices.toml.",
-            )
-        if device.clock == "device" and vendor.get("clock", "host") != "device":
-            raise DeviceError(
-                f"{device.name} is set to the device's clock, but {device.backend} has none there.",
-                fix='Set clock = "host" for it in devices.toml.',
-            )
 
     def _build(self, description: DeviceDescription) -> None:
         journal = self._journal

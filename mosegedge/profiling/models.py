@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mosegedge.devices.inventory import Device
 from mosegedge.devices.replies import DeviceDescription
+from mosegedge.devices.suiting import in_forms_of, in_precision_of
 from mosegedge.profiling.plan import Item, Plan
 from mosegedge.space import Architecture
 
@@ -45,18 +45,9 @@ def model_file(item: Item, plan: Plan, description: DeviceDescription) -> ModelF
     """
     from mosegedge.devices.host_compiler import prepare
 
-    suited = suit(onnx_of(item, plan), plan.device, description)
+    suited = in_precision_of(plan.device, description, in_forms_of(plan.device, onnx_of(item, plan)))
     content, model_format, notes = prepare(plan.device, suited)
     return ModelFile(content, model_format, tuple(notes))
-
-
-def suit(onnx: bytes, device: Device, description: DeviceDescription) -> bytes:
-    """An ONNX file in the forms and the precision that a device takes; the results are the same."""
-    from mosegedge.networks.precision import to_fp16
-    from mosegedge.networks.targets import rewrite_for
-
-    suited = rewrite_for(onnx, device.backend)
-    return to_fp16(suited) if description.vendor.get("typed_onnx") and device.precision == "fp16" else suited
 
 
 def onnx_of(item: Item, plan: Plan) -> bytes:

@@ -68,7 +68,7 @@ class Board:
         }
         return {
             "runtime": _told(runtime),
-            "accelerator": "%s, chip %d" % (self.soc_version, self.device_id),
+            "accelerator": self.soc_version,
             "npu": _told(npu),
             "run_mode": session.run_mode_text,
             "atc": "on the board" if self._compiles_here else "on the host",

@@ -167,7 +167,8 @@ def layers(bench: Bench) -> str:
     if answer.code is not None or not isinstance(answer.result, list) or not answer.result:
         raise BreachError(f"layers was answered with {_short(answer)}.")
     found = [bench.parsed(LayerTime, item) for item in answer.result]
-    strange = sorted({node for layer in found for node in layer.nodes} - model.nodes)
+    named = {node for layer in found for node in layer.nodes}
+    strange = sorted(named - models.nodes_on(model, bench.device, bench.description))
     if strange:
         raise BreachError(f"Layers name {len(strange)} nodes that the model does not have, as {strange[0]}.")
     if not any(layer.nodes for layer in found):
@@ -177,8 +178,7 @@ def layers(bench: Bench) -> str:
     # Times of the network that are not positive are found by the check of bursts.
     if any(layer.ns < 0 for layer in found) or spent <= 0 or 0 < total * _SLOWER_BY_LAYER < spent:
         raise BreachError(f"Layers take {spent / 1e6:.3f} ms in sum, the network {total / 1e6:.3f} ms.")
-    named = len({node for layer in found for node in layer.nodes})
-    return f"{len(found)} layers name {named} of {len(model.nodes)} nodes"
+    return f"{len(found)} layers name {len(named & model.nodes)} of {len(model.nodes)} nodes"
 
 
 def client(bench: Bench) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mosegedge.devices.suiting import in_forms_of, in_precision_of
+
 if TYPE_CHECKING:
     from mosegedge.devices.inventory import Device
     from mosegedge.devices.replies import DeviceDescription
@@ -33,9 +35,7 @@ class KnownModel:
     @cached_property
     def nodes(self) -> frozenset[str]:
         """Names of its nodes."""
-        import onnx
-
-        return frozenset(node.name for node in onnx.load_model_from_string(self.content).graph.node)
+        return _nodes_of(self.content)
 
     @cached_property
     def ports(self) -> tuple[list[tuple[str, list[int]]], list[tuple[str, list[int]]]]:
@@ -111,6 +111,11 @@ def unknown_operator(opset: int) -> bytes:
     return _model("unknown operator", nodes, {"input": (1, 3, 8, 8)}, (1, 3, 8, 8), [], opset).content
 
 
+def nodes_on(model: KnownModel, device: Device, description: DeviceDescription) -> frozenset[str]:
+    """Names that a runtime may call the nodes by: those of the model, and of the file that the device gets."""
+    return model.nodes | _nodes_of(in_precision_of(device, description, in_forms_of(device, model.content)))
+
+
 def suited(content: bytes, device: Device, description: DeviceDescription) -> tuple[bytes, str]:
     """What is sent to a device: the file in its forms and precision, and its format.
 
@@ -120,14 +125,15 @@ def suited(content: bytes, device: Device, description: DeviceDescription) -> tu
         description: What the device says of itself.
     """
     from mosegedge.devices.host_compiler import prepare
-    from mosegedge.networks.precision import to_fp16
-    from mosegedge.networks.targets import rewrite_for
 
-    rewritten = rewrite_for(content, device.backend)
-    if description.vendor.get("typed_onnx") and device.precision == "fp16":
-        rewritten = to_fp16(rewritten)
-    prepared, model_format, _ = prepare(device, rewritten)
+    prepared, model_format, _ = prepare(device, in_precision_of(device, description, in_forms_of(device, content)))
     return prepared, model_format
+
+
+def _nodes_of(content: bytes) -> frozenset[str]:
+    import onnx
+
+    return frozenset(node.name for node in onnx.load_model_from_string(content).graph.node)
 
 
 def _model(
