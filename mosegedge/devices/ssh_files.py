@@ -111,11 +111,8 @@ class RemoteFiles:
                 if not self._login.is_alive_after_all():
                     raise
                 self._has_sftp = False
-                why = (
-                    "its login shell prints something first"
-                    if isinstance(error, SFTPError)
-                    else str(error) or "it ends at once"
-                )
+                prints = isinstance(error, SFTPError)
+                why = "its login shell prints something first" if prints else "it ends at once"
                 self._note(f"{self._login.target.name} has no SFTP ({why}); files go through its interpreter.")
         return self._sftp
 

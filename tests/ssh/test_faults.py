@@ -25,7 +25,7 @@ from mosegedge.errors import ConnectionLostError, DeviceError
 from mosegedge.profiling import collect, collector, make_plan, profile_device, run
 from mosegedge.progress import Silent
 
-FAULTS_A_SEED = 25
+FAULTS_A_SEED = 40
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def undisturbed(quick_disk):
         return profile, samples()
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(5))
 def test_connections_that_break_at_any_byte_change_nothing(seed, folder, home, keys, undisturbed):
     state = random.Random(seed)
     faults = [random_fault(state) for _ in range(FAULTS_A_SEED)]
@@ -89,7 +89,6 @@ def test_connections_that_break_at_any_byte_change_nothing(seed, folder, home, k
         behind(server.port, folder)
         while not finished or server.faults_left():
             shutil.rmtree("profiles", ignore_errors=True)
-            shutil.rmtree(folder / "device cache", ignore_errors=True)
             profile = None
             while profile is None:
                 with contextlib.suppress(ConnectionLostError):  # the first contact of a command is not waited for
@@ -167,12 +166,12 @@ def test_an_agent_that_its_broken_connection_left_behind_gives_way(device, folde
 
 def test_a_host_killed_at_any_moment_goes_on_over_ssh(device, folder, undisturbed):
     state = random.Random(0)
-    for _ in range(5):
+    for _ in range(3):
         host = subprocess.Popen(
             [sys.executable, fakeboard.__file__, *COMMAND], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         lines = JOURNAL.read_bytes().count(b"\n") if JOURNAL.exists() else 0
-        wanted = lines + state.randint(0, 60)
+        wanted = lines + state.randint(0, 150)
         while host.poll() is None and not (JOURNAL.exists() and JOURNAL.read_bytes().count(b"\n") >= wanted):
             time.sleep(0.005)
         host.kill()
