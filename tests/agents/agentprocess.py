@@ -24,7 +24,9 @@ class AgentProcess:
     def __init__(self, folder: Path, *, backend: Backend = FAKE, environment: dict[str, str] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         package = folder / "agent.pyz"
-        package.write_bytes(agent_zipapp(backend))
+        content = agent_zipapp(backend)
+        if not (package.exists() and package.read_bytes() == content):  # Another agent may be reading it.
+            package.write_bytes(content)
         command = [sys.executable, str(package), "--backend", backend.name, "--cache", str(folder / "cache")]
         command += ["--lock", str(folder / "lock")]
         self.process = subprocess.Popen(

@@ -133,6 +133,7 @@ def test_whoever_stops_listening_ends_the_agent(device):
     ("program", "word"),
     [
         ("sys.stderr.write('no such library: libacl.so'); sys.exit(7)", "status 7.*libacl.so"),
+        ("""sys.stdout.write('{"jsonrpc": "2.0", "id": 1, "res'); sys.exit(3)""", "ended during hello with status 3"),
         ("print('Hello from the vendor!', flush=True); time.sleep(60)", "no JSON.*Hello from the vendor"),
         ("print('[' * 100000, flush=True); time.sleep(60)", "no JSON"),
         ("print('{}', flush=True); time.sleep(60)", "no JSON-RPC 2.0"),
