@@ -17,8 +17,8 @@ from pathlib import Path
 import fakeboard
 import pytest
 from comparing import COMMAND, JOURNAL, SETTINGS, SPACE, assert_complete, assert_equal, samples
-from conftest import new_sshd, sessions
 from faultserver import FaultServer, random_fault
+from opensshd import new_sshd, sessions
 
 from mosegedge.devices import load_device, ssh_login
 from mosegedge.errors import ConnectionLostError, DeviceError

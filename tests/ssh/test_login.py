@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import USER, free_port, new_sshd
+from opensshd import USER, free_port, new_sshd
 
 from mosegedge.devices import connect
 from mosegedge.devices.ssh_config import targets_of

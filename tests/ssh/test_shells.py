@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import new_sshd
+from opensshd import new_sshd
 
 from mosegedge.devices import connect, open_agent
 from mosegedge.errors import DeviceError

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import SFTP_SERVER, new_sshd
+from opensshd import SFTP_SERVER, new_sshd
 
 import device_agents.transfer
 from mosegedge.devices import connect
