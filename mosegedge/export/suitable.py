@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosegedge.errors import DeviceError, UsageError
-from mosegedge.export.bounds import bounds_of
 
 if TYPE_CHECKING:
     from mosegedge.devices import Device

@@ -14,6 +14,7 @@ from mosegedge.data.transforms import to_batch
 from mosegedge.devices import AgentClient, Device, open_agent
 from mosegedge.devices.backends import get_backend
 from mosegedge.devices.replies import DeviceDescription, LoadedModel
+from mosegedge.devices.suiting import require_suitable
 from mosegedge.errors import VerificationError
 from mosegedge.export.bounds import Bounds, bounds_of
 from mosegedge.export.bundle import CARD, REPORT, Bundle
