@@ -286,16 +286,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--profile-root", type=Path, default=Path("profiles"))
     parser.add_argument("--strategies", default=DEFAULT_STRATEGIES)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--budget", type=int, default=260, help="evaluations of each run")
     parser.add_argument("--initial", type=int, default=0, help="initial networks, where not the configuration's")
     parser.add_argument("--inner-generations", type=int, default=100, help="0: the configuration's; 100 give the same")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--output", type=Path, help="all curves as JSON")
     parser.add_argument("--picture", type=Path, help="PNG")
+    parser.add_argument(
+        "--beside", type=Path, nargs="*", default=[], help="outputs of earlier runs, for the same table"
+    )
     given = parser.parse_args(arguments)
     place = Source(archive=given.archive, pool=given.pool, profile=given.profile, profile_root=given.profile_root)
     try:
-        names = [name.strip() for name in given.strategies.split(",")]
+        names = [name.strip() for name in given.strategies.split(",") if name.strip()]
         for name in names:
             if name not in ("random", "nsga2"):
                 config_of(name)
@@ -309,9 +313,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 initial=given.initial,
             )
             for name in names
-            for seed in range(given.seeds)
+            for seed in range(given.first_seed, given.first_seed + given.seeds)
         ]
-        curves = _curves(tasks, given.jobs)
+        earlier = [Curve(**curve) for path in given.beside for curve in json.loads(path.read_text())["curves"]]
+        curves = earlier + _curves(tasks, given.jobs)
     except MosegedgeError as error:
         parser.exit(error.exit_code, f"{error}\n")
     print(table_of(curves, given.budget))
