@@ -15,7 +15,9 @@ def agent_zipapp(backend: Backend) -> bytes:
     """Builds the zip application of the agent with one backend's module."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo("__main__.py", _LONG_AGO), _MAIN)
-        for name, content in sorted(agent_sources(backend).items()):
-            archive.writestr(zipfile.ZipInfo(f"device_agents/{name}", _LONG_AGO), content)
+        files = {"__main__.py": _MAIN} | {
+            f"device_agents/{name}": text for name, text in agent_sources(backend).items()
+        }
+        for name, content in sorted(files.items()):
+            archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), content, zipfile.ZIP_DEFLATED)
     return stream.getvalue()

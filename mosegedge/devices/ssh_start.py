@@ -16,6 +16,11 @@ _MARK = "mosegedge-"
 _NAMES = "python3 python python3.7 python3.8 python3.9 python3.10 python3.11 python3.12 python3.13"
 _CANDIDATES = _NAMES + " /usr/local/python3*/bin/python3"
 _OLD = "import sys; sys.exit(sys.version_info < (3, 7))"
+# A Python that was built with a shared library of its own, as on many boards, does not start before that is found.
+_OWN_LIBRARY = (
+    "b=${q%/bin/*}; v=${LD_LIBRARY_PATH-}",
+    'for s in "$b"/lib/libpython3*.so*; do if [ "$b" != /usr ] && [ -e "$s" ]; then v=$b/lib${v:+:$v}; break; fi; done',
+)
 NO_ENVIRONMENT, NO_INTERPRETER, STARTED, SAID = "no-environment", "no-interpreter", "started", "said"
 
 
@@ -49,15 +54,17 @@ def start_program(interpreters: Sequence[str], environments: Sequence[str], argu
         arguments: What the interpreter is given.
     """
     rest = " ".join(shlex.quote(part) for part in arguments)
-    check = f'"$q" -c {shlex.quote(_OLD)} </dev/null >/dev/null 2>&1' if len(interpreters) > 1 else "true"
+    check = f'LD_LIBRARY_PATH=$v "$q" -c {shlex.quote(_OLD)} </dev/null >/dev/null 2>&1'
     steps = [
         *_environment(environments),
         f'for p in {_programs(interpreters)}; do q=$(command -v "$p") && [ -x "$q" ] || continue',
-        '[ "$o" ] || o=$q',
-        f"if {check}; then o=$q; break; fi; done",
+        *_OWN_LIBRARY,
+        '[ "$o" ] || { o=$q; w=$v; }',
+        f"if {check if len(interpreters) > 1 else 'true'}; then o=$q; w=$v; break; fi; done",
         f'[ "$o" ] || {{ f=; for p in {_CANDIDATES}; do q=$(command -v "$p") && f="$f $q"; done',
         _say(NO_INTERPRETER, "$f"),
         "exit 1; }",
+        'if [ "$w" ]; then LD_LIBRARY_PATH=$w; export LD_LIBRARY_PATH; fi',
         _say(STARTED, "$$"),
         f'exec "$o" {rest}',
     ]
@@ -112,4 +119,4 @@ def _say(word: str, expression: str) -> str:
 
 def _start(steps: Sequence[str]) -> Start:
     token = secrets.token_hex(8)
-    return Start("sh -c " + shlex.quote(f"t={token}; o=; " + "; ".join(steps)), token)
+    return Start("sh -c " + shlex.quote(f"t={token}; o=; w=; " + "; ".join(steps)), token)

@@ -24,6 +24,7 @@ from mosegedge.progress import Progress
 _CHUNK = 48
 _WAIT_FOR_LOCK_S = 10  # the agent of a run that was killed needs a moment to notice
 _MOST_FAILURES = 10
+_MOST_CRASHES = 3
 _MEMORY_SHARE, _ACCELERATOR_SHARE = 0.4, 0.7
 _UNKNOWN_MEMORY_MIB = 2048
 _COOLING_S = (10.0, 30.0, 60.0)  # pauses before a throttled window is measured again
@@ -88,10 +89,14 @@ class Collector:
         return f"{passes} passes"
 
     def _chunks(self, number: int) -> Iterator[list[Visit]]:
-        """The bursts of one pass that are not on record, in the random order of this pass, a few dozen at a time."""
+        """The bursts of one pass that are not on record, in the random order of this pass, a few dozen at a time.
+
+        Models that the agent died with come last: where the others go well, it is the model's fault and not the board's.
+        """
         visits = [(item, number * item.visits + visit) for item in self._plan.items for visit in range(item.visits)]
         order = np.random.default_rng((self._plan.settings.seed, number)).permutation(len(visits))
         todo = [visits[place] for place in order if self._is_open(visits[place])]
+        todo.sort(key=lambda visit: visit[0].key in self._journal.crashes)
         for start in range(0, len(todo), _CHUNK):
             yield todo[start : start + _CHUNK]
 
@@ -121,10 +126,24 @@ class Collector:
         for settings in dict.fromkeys(item.settings for item, _ in chunk):
             batch = [visit for visit in chunk if visit[0].settings == settings and self._is_open(visit)]
             models = [self._journal.models[item.key] for item, _ in batch]
-            clock = self._plan.device.clock
-            for (item, number), burst in zip(batch, self._agent.time(models, settings), strict=True):
+            clock, bursts = self._plan.device.clock, self._agent.time(models, settings)
+            for item, number in batch:
+                try:
+                    burst = next(bursts)
+                except AgentError as error:
+                    self._blame(item, error)
+                    raise
                 self._journal.add_burst(item.key, number, burst)
                 self._progress.advance(note=f"{item.key} {min(burst.ns(clock)) / 1e6:.3f} ms")
+            list(bursts)  # the agent's last word: it counts them
+
+    def _blame(self, item: Item, error: AgentError) -> None:
+        """Leaves a model out that the agent died of again and again: a vendor's library may not survive it."""
+        if self._agent.alive:
+            return
+        if self._journal.add_crash(item.key) >= _MOST_CRASHES:
+            self._journal.add_failure(item.key, f"The agent died {_MOST_CRASHES} times in a row with it: {error.what}")
+            self._progress.say(f"{item.key} is left out: the agent died {_MOST_CRASHES} times in a row with it.")
 
     def _unload_networks(self) -> None:
         """Has networks loaded anew in each pass.
@@ -152,6 +171,7 @@ class Collector:
             try:
                 loaded = self._agent.load_sent(model, self._journal.formats[item.key])
             except AgentError as error:
+                self._blame(item, error)
                 if not self._agent.alive or len(self._journal.failed) >= _MOST_FAILURES:
                     raise
                 self._journal.add_failure(item.key, error.what)

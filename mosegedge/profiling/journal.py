@@ -6,6 +6,7 @@
 {"type": "burst", "key": ..., "visit": 0, ...}          raw samples; each (key, visit) counts once
 {"type": "discard", "visits": ..., "reason": ...}       bursts that do not count: the device was throttled meanwhile
 {"type": "throttled", "visits": ..., "reason": ...}     bursts that count all the same: waiting did not help
+{"type": "crash", "key": ...}                           the agent died with this model in its hands
 {"type": "failed", "key": ..., "error": ...}            the device cannot run this model
 {"type": "event", "time": ..., "text": ...}             the agent or the connection was lost, and why
 {"type": "resumed", "time": ..., "text": ...}           measuring went on after that, or after another start
@@ -43,6 +44,7 @@ class ProfileJournal:
         self.failed: dict[str, str] = {}
         self.formats: dict[str, str] = {}
         self.throttled: dict[str, str] = {}
+        self.crashes: dict[str, int] = {}
         self.events: list[str] = []
         self.conditions: list[dict[str, Any]] = []
         self.begin_record: dict[str, Any] | None = None
@@ -140,6 +142,11 @@ class ProfileJournal:
         """Records that the device cannot run a model."""
         self._append({"type": "failed", "key": key, "error": error})
 
+    def add_crash(self, key: str) -> int:
+        """Records that the agent died with a model in its hands; returns how often since that model was last timed."""
+        self._append({"type": "crash", "key": key})
+        return self.crashes[key]
+
     def add_event(self, text: str) -> None:
         """Records that the agent or the way to it was lost, which a reader of the numbers should know."""
         self._append_dated("event", text)
@@ -218,6 +225,8 @@ class ProfileJournal:
                 self.formats[record["key"]] = record.get("format", "onnx")
             case "built":
                 self._built[record["key"]] = list(record["notes"])
+            case "crash":
+                self.crashes[record["key"]] = self.crashes.get(record["key"], 0) + 1
             case "throttled":
                 self.throttled.update({key: record["reason"] for key, _ in record["visits"]})
             case "discard":
@@ -225,6 +234,7 @@ class ProfileJournal:
                     self._bursts[key].pop(visit, None)
             case "burst":
                 self._bursts[record["key"]][record["visit"]] = record
+                self.crashes.pop(record["key"], None)
             case "failed":
                 self.failed[record["key"]] = record["error"]
             case "event":

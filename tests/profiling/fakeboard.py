@@ -18,6 +18,7 @@ from mosegedge.space.counting import flops_of, params_of
 
 TESTS = Path(__file__).parents[1]
 FAILING_LAYER = "FAKE_FAILING_LAYER"
+DEADLY_LAYER = "FAKE_DEADLY_LAYER"
 
 
 def layer_us(spec: LayerSpec) -> float:
@@ -35,6 +36,8 @@ def model_file(item: Item, plan: Plan, description: object) -> ModelFile:
     content: dict[str, object] = {"key": item.key, "us": us}
     if item.key == os.environ.get(FAILING_LAYER):
         content["fail"] = "no kernel for this layer"
+    if item.key == os.environ.get(DEADLY_LAYER):
+        content["deadly"] = True
     return ModelFile(json.dumps(content).encode())
 
 

@@ -354,3 +354,12 @@ def test_a_full_disk_on_the_host_is_named_and_the_run_goes_on_later(board, undis
     assert len(written) == 400
     assert_equal(profile_device(board, SPACE, settings=SETTINGS), undisturbed)
     assert_complete(make_plan(SPACE, board, SETTINGS))
+
+
+def test_a_model_that_the_agent_dies_of_again_and_again_is_left_out(board, monkeypatch, undisturbed):
+    deadly = undisturbed.entries[3].key
+    monkeypatch.setenv(fakeboard.DEADLY_LAYER, deadly)
+    profile = profile_device(board, SPACE, settings=SETTINGS)
+    assert [entry.key for entry in profile.failed] == [deadly]
+    assert "died 3 times in a row" in profile.failed[0].error
+    assert len(profile.entries) == len(undisturbed.entries) - 1
