@@ -53,6 +53,8 @@ class InnerSettings:
         generations: Generations of one inner search.
         crossover: Probability that a pair of parents is crossed.
         mutation: Probability that a digit is drawn anew.
+        from_archive: Share of the first population that is taken from the best evaluated networks, as far as there are
+            so many; the rest is random.
     """
 
     method: InnerMethod = "nsga2"
@@ -60,6 +62,7 @@ class InnerSettings:
     generations: int = 100
     crossover: float = 0.9
     mutation: float = 0.05
+    from_archive: float = 1.0
 
     def __post_init__(self) -> None:
         _one_of(self.method, "inner search", get_args(InnerMethod), "--inner")
@@ -68,6 +71,8 @@ class InnerSettings:
         for name in ("crossover", "mutation"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"The {name} probability is {getattr(self, name)}; it must be in 0..1.")
+        if not 0 <= self.from_archive <= 1:
+            raise UsageError(f"from_archive is {self.from_archive}; it must be a share in 0..1.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +196,7 @@ PAPER = SearchConfig(
     predictor="ranknet-paper",
     exploration=0.0,
     prescreen=PrescreenSettings(strategy="hierarchical"),
-    inner=InnerSettings(generations=1000),
+    inner=InnerSettings(generations=1000, from_archive=0.5),
 )
 CONFIGURATIONS = {"default": SearchConfig(), "paper": PAPER}
 

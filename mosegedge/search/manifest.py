@@ -38,7 +38,7 @@ def upgraded(record: dict[str, Any]) -> dict[str, Any]:
     if record["schema"] == SCHEMA:
         return record
     settings = record["settings"]
-    inner = {"method": "nsga2", **settings["inner"]}
+    inner = {"method": "nsga2", "from_archive": 0.5, **settings["inner"]}
     prescreen = {"strategy": "hierarchical", "counts_front": True, "solver": "genetic"}
     parts = {"predictor": "ranknet-paper", "exploration": 0.0, "prescreen": prescreen}
     return {**record, "schema": SCHEMA, "settings": {**settings, **parts, "inner": inner}}

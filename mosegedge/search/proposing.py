@@ -144,7 +144,7 @@ class Proposer:
             length=history.codes.shape[1],
         )
         size = self.config.inner.population
-        seeds = history.codes[best_rows(history.objectives, size // 2)]
+        seeds = history.codes[best_rows(history.objectives, round(size * self.config.inner.from_archive))]
         together = np.concatenate([seeds, self.latency.sample(size, rng)])
         first = np.sort(np.unique(together, axis=0, return_index=True)[1])[:size]
         return minimise(self.domain, problem, self.config.inner, initial=together[first], rng=rng)[0]

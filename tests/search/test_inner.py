@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from standin import SPACE, Latency, global_random_state, miou_of
+from standin import PROVENANCE, SPACE, Latency, evaluate, global_random_state, miou_of
 
 from mosegedge.errors import UsageError
+from mosegedge.search import proposing
 from mosegedge.search.archive import hypervolume, nondominated
-from mosegedge.search.config import InnerSettings
+from mosegedge.search.config import InnerSettings, SearchConfig
 from mosegedge.search.domain import Domain
 from mosegedge.search.inner import minimise
+from mosegedge.search.loop import Search
 from mosegedge.search.problem import CodeProblem
 from mosegedge.search.proposing import best_rows, without
 from mosegedge.space.codes import check
@@ -80,6 +82,26 @@ def test_the_best_rows_come_front_by_front_and_a_front_is_thinned_evenly():
     assert set(best_rows(values, 7)) == {5, 6, 7, 8, 9, 0, 4}
     assert len(best_rows(values, 100)) == 10
     assert len(best_rows(values[:0], 3)) == 0
+
+
+@pytest.mark.parametrize(("share", "taken"), [(0.0, 0), (0.5, 10), (1.0, 12)])
+def test_the_first_population_comes_from_the_archive_as_the_settings_say(tmp_path, monkeypatch, share, taken):
+    seen = []
+
+    def recorded(domain, problem, settings, *, initial, rng):
+        seen.append((settings, initial))
+        return minimise(domain, problem, settings, initial=initial, rng=rng)
+
+    monkeypatch.setattr(proposing, "minimise", recorded)
+    inner = InnerSettings(population=20, generations=2, crossover=0.7, mutation=0.2, from_archive=share)
+    config = SearchConfig(initial=12, generations=1, baselines=False, held_out=0.0, scales=(0, 2), inner=inner)
+    search = Search(SPACE, Latency(), config, tmp_path, PROVENANCE)
+    search.run(evaluate)
+    ((settings, initial),) = seen
+    assert settings == inner
+    known = {tuple(c.architecture.digits) for c in search.archive.of(0)}
+    assert len(initial) == 20
+    assert sum(tuple(code) in known for code in initial) == taken
 
 
 def test_known_codes_are_left_out_and_the_order_stays():

@@ -69,12 +69,13 @@ def as_schema_1(manifest):
     settings = {**manifest["settings"], "inner": {**manifest["settings"]["inner"]}}
     for name in ("predictor", "exploration", "prescreen"):
         del settings[name]
-    del settings["inner"]["method"]
+    del settings["inner"]["method"], settings["inner"]["from_archive"]
     return {**manifest, "schema": 1, "settings": settings}
 
 
 def test_a_run_from_before_there_were_choices_is_read_as_the_papers_method(tmp_path):
-    config = replace(QUICK, prescreen=PrescreenSettings(strategy="hierarchical", solver="genetic"))
+    inner = replace(QUICK.inner, from_archive=0.5)
+    config = replace(QUICK, inner=inner, prescreen=PrescreenSettings(strategy="hierarchical", solver="genetic"))
     start(tmp_path, config=config)
     today = read_manifest(tmp_path)
     before = json.dumps(as_schema_1(today))
@@ -83,7 +84,7 @@ def test_a_run_from_before_there_were_choices_is_read_as_the_papers_method(tmp_p
     start(tmp_path, config=config)
     assert (tmp_path / "run.json").read_text() == before
     with pytest.raises(UsageError, match='solver = "genetic"; this one has "exact"'):
-        start(tmp_path)
+        start(tmp_path, config=replace(QUICK, inner=inner))
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"schema": 99}', '{"schema": 1}', '{"schema": 1, "settings": 2}'])
@@ -139,7 +140,9 @@ def test_impossible_settings_are_refused_by_name(name, value):
         SearchConfig(**{name: value})
 
 
-@pytest.mark.parametrize(("name", "value"), [("population", 1), ("generations", 0), ("crossover", 1.5)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("population", 1), ("generations", 0), ("crossover", 1.5), ("from_archive", 2)]
+)
 def test_impossible_inner_settings_are_refused_by_name(name, value):
     with pytest.raises(UsageError, match=name):
         InnerSettings(**{name: value})
