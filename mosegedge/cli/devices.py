@@ -14,7 +14,7 @@ from mosegedge.cli.output import JsonFlag, emit, progress, say
 from mosegedge.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
-    from mosegedge.devices.doctor import Diagnosis
+    from mosegedge.devices.doctor.diagnosis import Diagnosis
     from mosegedge.devices.inventory import Definition
 
 NameArgument = Annotated[str, typer.Argument(help="Name of a device.", autocompletion=device_names)]
@@ -131,7 +131,7 @@ def doctor(name: NameArgument, accept_new_host_key: AcceptNewHostKey = False, as
     Ends with 0 when all is well or there are only warnings, with 3 when a check failed. Changes nothing there, but for
     the agent's own file.
     """
-    from mosegedge.devices.doctor import diagnose
+    from mosegedge.devices.doctor.diagnosis import diagnose
     from mosegedge.devices.inventory import find_definition
 
     device = find_definition(name).device

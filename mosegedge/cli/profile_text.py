@@ -46,7 +46,13 @@ def summary(found: Profile) -> dict[str, Any]:
         "created": found.created.isoformat(),
         "space": found.space.name,
         "scales": found.protocol.scales,
-        "device": {"cpu": found.device.hardware.get("cpu"), **found.device.vendor.get("runtime", {})},
+        "device": {
+            "cpu": found.device.hardware.get("cpu"),
+            "accelerator": found.device.vendor.get("accelerator"),
+            **found.device.vendor.get("runtime", {}),
+        },
+        "origin": found.origin,
+        "clock": found.protocol.clock,
         "threads": found.protocol.threads,
         "statistic": found.protocol.statistic,
         "passes": found.protocol.passes,
@@ -80,9 +86,13 @@ def profile_text(found: Profile) -> str:
     beyond = found.model.overflow
     terms += f", {beyond.ms_per_million:.4g} * weights_million beyond {beyond.held_million:.3g}" if beyond else ""
     constants = ", ".join(f"{scale}: {value:.3f}" for scale, value in found.model.constants_ms.items())
+    simulated = "" if found.origin == "measured" else f"  {found.origin.upper()}: no device was timed"
+    device = ", ".join(f"{key} {value}" for key, value in row["device"].items() if value)
+    notes = "".join(f"note        {note.text} ({note.models} models)\n" for note in found.notes)
     return (
-        f"{found.name}  {row['created']}\n"
-        f"device      {row['device']}, {found.protocol.threads} thread(s), {found.protocol.precision}\n"
+        f"{found.name}  {row['created']}{simulated}\n"
+        f"device      {device}, {found.protocol.threads} thread(s), {found.protocol.precision}, "
+        f"by the {found.protocol.clock}'s clock\n{notes}"
         f"layers      {row['entries']} at scales {row['scales']}, grades {row['grades']}, failed {row['failed']}\n"
         f"networks    {row['networks']}, of which {error.networks} held out\n"
         f"value       {found.protocol.statistic} of {found.protocol.passes} passes\n"

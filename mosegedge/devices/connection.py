@@ -16,7 +16,7 @@ from mosegedge.errors import DeviceError
 
 TRANSPORTS = {
     "local": "mosegedge.devices.local:LocalConnection",
-    "ssh": "mosegedge.devices.ssh:SshConnection",
+    "ssh": "mosegedge.devices.ssh.connection:SshConnection",
 }
 
 

@@ -91,7 +91,7 @@ class Collector:
     def _chunks(self, number: int) -> Iterator[list[Visit]]:
         """The bursts of one pass that are not on record, in the random order of this pass, a few dozen at a time.
 
-        Models that the agent died with come last: where the others go well, it is the model's fault and not the board's.
+        Models that the agent died with come last: where the others go well, it is not the board's fault.
         """
         visits = [(item, number * item.visits + visit) for item in self._plan.items for visit in range(item.visits)]
         order = np.random.default_rng((self._plan.settings.seed, number)).permutation(len(visits))

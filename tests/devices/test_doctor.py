@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from mosegedge.devices import Device, open_agent
-from mosegedge.devices.doctor import Check, Diagnosis, diagnose
-from mosegedge.devices.doctor_agent import agent_checks
+from mosegedge.devices.doctor.agent import agent_checks
+from mosegedge.devices.doctor.diagnosis import Check, Diagnosis, diagnose
 from mosegedge.devices.inventory import find_definition
 from mosegedge.devices.replies import Check as BackendCheck
 from mosegedge.devices.replies import DeviceDescription

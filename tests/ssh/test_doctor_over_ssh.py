@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from mosegedge.devices.doctor import Check, diagnose
+from mosegedge.devices.doctor.diagnosis import Check, diagnose
 
 
 def checks_of(device, **options) -> dict[str, Check]:

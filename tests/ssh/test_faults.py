@@ -20,7 +20,8 @@ from comparing import COMMAND, JOURNAL, SETTINGS, SPACE, assert_complete, assert
 from faultserver import FaultServer, random_fault
 from opensshd import new_sshd, sessions
 
-from mosegedge.devices import load_device, ssh_login
+from mosegedge.devices import load_device
+from mosegedge.devices.ssh import login as ssh_login
 from mosegedge.errors import ConnectionLostError, DeviceError
 from mosegedge.profiling import collect, collector, make_plan, profile_device, run
 from mosegedge.progress import Silent

@@ -15,7 +15,7 @@ import pytest
 from opensshd import USER, free_port, new_sshd
 
 from mosegedge.devices import connect
-from mosegedge.devices.ssh_config import targets_of
+from mosegedge.devices.ssh.config import targets_of
 from mosegedge.errors import ConnectionLostError, DeviceError
 
 

@@ -6,6 +6,7 @@ It knows nothing of a chip. What it does is set by variables:
     ASCEND_STANDIN_SOC       the chip
     ASCEND_STANDIN_RUN_MODE  0 for a board (RC), 1 for a card
     ASCEND_STANDIN_FAIL      calls that return a number instead of 0: "acl.rt.set_device=507033,acl.init=100001"
+    ASCEND_STANDIN_MS_PER_MB a law of times: 0.05 ms and so much for each megabyte of model and input; else 1.25 ms
     ASCEND_STANDIN_LOG       file that gets one line a call, and what was done wrong
 
 From `acl.init` on, a child process is a mistake: it raises, and is written to the log.

@@ -15,6 +15,9 @@ class _State:
         self.initialised = self.was_initialised = self.on_device = self.failed = False
         self.profiling = None
         self.device_ms = 0.0
+        self.model_bytes = {}
+        law = os.environ.get("ASCEND_STANDIN_MS_PER_MB")
+        self.ms_per_mb = float(law) if law else None
         self.next = 1000
         self.held = {}
 

@@ -15,9 +15,9 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from mosegedge.devices.ssh_auth import Secrets, authenticate
-from mosegedge.devices.ssh_config import Target
-from mosegedge.devices.ssh_hostkeys import check_host_key, known_keys, preferred_algorithms
+from mosegedge.devices.ssh.auth import Secrets, authenticate
+from mosegedge.devices.ssh.config import Target
+from mosegedge.devices.ssh.hostkeys import check_host_key, known_keys, preferred_algorithms
 from mosegedge.errors import ConnectionLostError, DeviceError
 
 if TYPE_CHECKING:

@@ -1,13 +1,4 @@
-"""A device at the other end of an SSH connection: the same three verbs as for this machine.
-
-ssh_config.py     where it is: devices.toml, then ~/.ssh/config
-ssh_hostkeys.py   whether it is the one that it claims to be
-ssh_auth.py       keys, passphrases, passwords
-ssh_login.py      a checked and logged-in transport, and whether it still lives
-ssh_start.py      how a program is started there, whatever the login shell is
-ssh_process.py    a program there with its streams
-ssh_files.py      files there, with the help of device_agents/transfer.py
-"""
+"""A device at the other end of an SSH connection: the same three verbs as for this machine."""
 
 from __future__ import annotations
 
@@ -16,13 +7,13 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from mosegedge.devices import ssh_start
 from mosegedge.devices.inventory import Device
-from mosegedge.devices.ssh_auth import Secrets
-from mosegedge.devices.ssh_config import Target, targets_of
-from mosegedge.devices.ssh_files import RemoteFiles
-from mosegedge.devices.ssh_login import Login
-from mosegedge.devices.ssh_process import Opened, RemoteProcess, ask, opened_program
+from mosegedge.devices.ssh import start
+from mosegedge.devices.ssh.auth import Secrets
+from mosegedge.devices.ssh.config import Target, targets_of
+from mosegedge.devices.ssh.files import RemoteFiles
+from mosegedge.devices.ssh.login import Login
+from mosegedge.devices.ssh.process import Opened, RemoteProcess, ask, opened_program
 from mosegedge.errors import ConnectionLostError, DeviceError
 
 _DEFAULT_INTERPRETER = "python3"
@@ -126,8 +117,8 @@ class SshConnection:
         wanted = self._device.cache
         if wanted.startswith("/"):
             return wanted.rstrip("/") or "/"
-        place = ssh_start.expression(wanted) if wanted else "${XDG_CACHE_HOME:-$HOME/.cache}/mosegedge"
-        found = ask(login, ssh_start.say(place))
+        place = start.expression(wanted) if wanted else "${XDG_CACHE_HOME:-$HOME/.cache}/mosegedge"
+        found = ask(login, start.say(place))
         if not found.startswith("/"):
             raise DeviceError(
                 f"{self._device.name} has no home folder for the cache: {found!r}.",
@@ -140,7 +131,7 @@ class SshConnection:
         interpreters = _listed(device.interpreter) or [_DEFAULT_INTERPRETER]
         return opened_program(
             self._opened_login,
-            ssh_start.start_program(interpreters, environments, arguments),
+            start.start_program(interpreters, environments, arguments),
             " or ".join(interpreters),
             " or ".join(environments),
             device.source,
@@ -152,7 +143,7 @@ class SshConnection:
 
     def _kill(self, pid: int) -> None:
         with contextlib.suppress(DeviceError):  # It is out of reach; the next run of the same kind ends it.
-            ask(self._opened_login, ssh_start.kill(pid))
+            ask(self._opened_login, start.kill(pid))
 
     def _note(self, text: str) -> None:
         if text not in self.notes:

@@ -2,13 +2,8 @@
 
 Nothing on the device is changed: the agent's own file is put into the cache folder, and the lock is held for a moment.
 
-    doctor_checks.py   Check
-    doctor_network.py  address, host key, login (over SSH only)
-    doctor_probe.py    environment script, interpreter, disk, memory
-    doctor_agent.py    runtime, the backend's own checks, precision, opset, clock, speed, load, other users
-
 Example:
-    >>> from mosegedge.devices.doctor import diagnose
+    >>> from mosegedge.devices.doctor.diagnosis import diagnose
     >>> from mosegedge.devices.inventory import find_definition
     >>> diagnose(find_definition("local").device).status  # doctest: +SKIP
     'ok'
@@ -22,10 +17,10 @@ from dataclasses import dataclass
 
 from mosegedge.devices.agent_client import AgentClient
 from mosegedge.devices.connection import connect
-from mosegedge.devices.doctor_agent import agent_checks
-from mosegedge.devices.doctor_checks import COMMON_NAMES, Check, Status, failure
-from mosegedge.devices.doctor_network import network_checks
-from mosegedge.devices.doctor_probe import probe_checks
+from mosegedge.devices.doctor.agent import agent_checks
+from mosegedge.devices.doctor.checks import COMMON_NAMES, Check, Status, failure
+from mosegedge.devices.doctor.network import network_checks
+from mosegedge.devices.doctor.probe import probe_checks
 from mosegedge.devices.host_compiler import check_compiler
 from mosegedge.devices.inventory import Device, check_device
 from mosegedge.errors import DeviceError

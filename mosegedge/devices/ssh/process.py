@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from mosegedge.devices.ssh_login import Login
-from mosegedge.devices.ssh_start import NO_ENVIRONMENT, NO_INTERPRETER, SAID, STARTED, Start
+from mosegedge.devices.ssh.login import Login
+from mosegedge.devices.ssh.start import NO_ENVIRONMENT, NO_INTERPRETER, SAID, STARTED, Start
 from mosegedge.errors import DeviceError
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mosegedge.devices.doctor_checks import Check, failure, line_to_write
+from mosegedge.devices.doctor.checks import Check, failure, line_to_write
 from mosegedge.devices.inventory import Device
 from mosegedge.errors import DeviceError
 
 if TYPE_CHECKING:
-    from mosegedge.devices.ssh_config import Target
+    from mosegedge.devices.ssh.config import Target
 
 _CONNECT_S = 5.0
 _GREETING_S = 10.0
@@ -20,7 +20,7 @@ _GREETING = b"SSH-"
 
 def network_checks(device: Device, *, accept_new_host_key: bool) -> Iterator[Check]:
     """Address and host key of a device that is reached over SSH."""
-    from mosegedge.devices.ssh_config import targets_of
+    from mosegedge.devices.ssh.config import targets_of
 
     try:
         targets = targets_of(device)
@@ -65,7 +65,7 @@ def _greeting(target: Target, stream: socket.socket) -> Check:
 def _host_key(target: Target, stream: socket.socket, *, accept_new: bool) -> Check:
     from paramiko import SSHException, Transport
 
-    from mosegedge.devices.ssh_hostkeys import check_host_key, known_keys, preferred_algorithms
+    from mosegedge.devices.ssh.hostkeys import check_host_key, known_keys, preferred_algorithms
 
     transport = Transport(stream)
     try:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosegedge.devices.ssh_config import Target
+from mosegedge.devices.ssh.config import Target
 from mosegedge.errors import DeviceError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from mosegedge.devices.connection import Connection, Process, connect
-from mosegedge.devices.doctor_checks import Check, Status, failure, line_to_write
+from mosegedge.devices.doctor.checks import Check, Status, failure, line_to_write
 from mosegedge.devices.inventory import Device
 from mosegedge.errors import DeviceError
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mosegedge.devices.agent_client import PROTOCOL_VERSION, AgentClient
-from mosegedge.devices.doctor_checks import COMMON_NAMES, Check, failure, line_to_write
+from mosegedge.devices.doctor.checks import COMMON_NAMES, Check, failure, line_to_write
 from mosegedge.devices.inventory import Device
 from mosegedge.errors import DeviceBusyError, DeviceError
 

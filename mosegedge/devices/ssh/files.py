@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from mosegedge.devices.ssh_login import Login
-from mosegedge.devices.ssh_process import Opened
+from mosegedge.devices.ssh.login import Login
+from mosegedge.devices.ssh.process import Opened
 from mosegedge.errors import DeviceError
 from mosegedge.files import sha256_of_bytes
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mosegedge.devices.ssh_config import SSH_PORT, Target
+from mosegedge.devices.ssh.config import SSH_PORT, Target
 from mosegedge.errors import ConnectionLostError, DeviceError
 
 if TYPE_CHECKING:

@@ -1,0 +1,51 @@
+"""From a board to a verified network on it, by the commands of the README, on boards made of stand-ins over real SSH."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import rehearsal
+
+FORMATS = {"atlas200dk": "om", "rtx": "engine"}
+
+
+@pytest.fixture(scope="module")
+def user(tmp_path_factory):
+    with rehearsal.boards(tmp_path_factory.mktemp("boards")) as started:
+        done(started.run(rehearsal.TRAIN))
+        yield started
+
+
+def done(result) -> str:
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize("board", sorted(FORMATS))
+def test_from_a_board_to_a_verified_network_on_it(user, board):
+    assert user.run(f"devices doctor {board}").returncode == 3  # nobody has taken its key on yet
+    doctor, profile, search, export, verify = rehearsal.commands(board)
+    assert "host key" in done(user.run(doctor))
+    done(user.run(profile))
+    measured = json.loads(done(user.run(f"profiles show {board}/nano-96x192-19-fp16 --json")))
+    assert (measured["clock"], measured["failed"]) == ("device", 0)
+    done(user.run(search))
+    done(user.run(export))
+    bundle = user.project / f"runs/{board}-bundle"
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    assert manifest["artefact"]["format"] == FORMATS[board]
+    assert (bundle / f"network.{FORMATS[board]}").stat().st_size == manifest["artefact"]["bytes"] > 0
+    verified = json.loads(done(user.run(f"{verify} --json")))
+    assert verified["passed"]
+    assert verified["golden_difference"] < 1e-2
+    predicted_ms, _ = verified["predicted_ms"]
+    # The times are those of a law, so what is predicted from layers can be compared.
+    assert verified["comparable_ms"] == pytest.approx(predicted_ms, rel=0.2)
+
+
+def test_the_agents_stay_on_the_boards_and_nothing_else_does(user):
+    for board in FORMATS:
+        left = sorted(path.name for path in (Path(user.project).parent / board / "cache").iterdir())
+        assert left == ["agents", "built", "models"]
