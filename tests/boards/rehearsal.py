@@ -31,7 +31,10 @@ from opensshd import USER, Sshd, make_key  # noqa: E402
 
 SPACE = "nano:96x192:19"
 SMALL = f"--space {SPACE} --scales 0 --networks 8 --passes 2"
-SEARCH = "--initial 6 --generations 1 --evaluations 2 --inner-generations 4 --guide-pictures 4 --statistics-pictures 8 --scales 0"
+SEARCH = (
+    "--initial 6 --generations 1 --evaluations 2 --inner-generations 4 --guide-pictures 4 --statistics-pictures 8 "
+    "--scales 0"
+)
 TRAIN = f"train --space {SPACE} --data scenes --steps 3 --batch-size 2 --output runs/supernet"
 
 

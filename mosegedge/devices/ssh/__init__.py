@@ -1,0 +1,13 @@
+"""Devices at the other end of an SSH connection.
+
+In: a `Device` with an address. Out: the three verbs of `mosegedge.devices.connection`; nothing else calls this package.
+
+    connection.py  SshConnection: run, put, get
+    config.py      where it is: devices.toml, then ~/.ssh/config
+    hostkeys.py    whether it is the one that it claims to be
+    auth.py        keys, passphrases, passwords
+    login.py       a checked and logged-in transport, and whether it still lives
+    start.py       how a program is started there, whatever the login shell is
+    process.py     a program there with its streams
+    files.py       files there, with the help of device_agents/transfer.py
+"""
