@@ -41,7 +41,7 @@ def run(folder: Path, arguments: str) -> str:
 
 
 def readme_command(name: str) -> str:
-    (line,) = re.findall(rf"^mosegedge ({name} .*runs/.*|{name} --device .*)$", README, re.MULTILINE)
+    line = re.findall(rf"^mosegedge ({name} .*runs/.*|{name} --device .*)$", README, re.MULTILINE)[0]
     return f"{line} {SMALL[name]}"
 
 

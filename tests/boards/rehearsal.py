@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -29,12 +30,14 @@ import ascendboard  # noqa: E402
 import nvidiabox  # noqa: E402
 from opensshd import USER, Sshd, make_key  # noqa: E402
 
+README = (TESTS.parent / "README.md").read_text()
 SPACE = "nano:96x192:19"
 SMALL = f"--space {SPACE} --scales 0 --networks 8 --passes 2"
 SEARCH = (
     "--initial 6 --generations 1 --evaluations 2 --inner-generations 4 --guide-pictures 4 --statistics-pictures 8 "
-    "--scales 0"
+    "--scales 0 --chosen 2"
 )
+_COMMANDS = ("profile", "search", "export")
 TRAIN = f"train --space {SPACE} --data scenes --steps 3 --batch-size 2 --output runs/supernet"
 
 
@@ -59,14 +62,14 @@ class Rehearsal:
 
 
 def commands(board: str) -> list[str]:
-    """From a board to a verified network on it."""
-    precision = "fp16"
-    profile = f"{board}/nano-96x192-19-{precision}"
+    """From a board to a verified network on it: the README's commands, made small by options that come last."""
+    lines = re.findall(rf"^mosegedge (.*{board}.*)$", README, re.MULTILINE)
+    profile, search, export = (next(line for line in lines if line.startswith(name)) for name in _COMMANDS)
     return [
         f"devices doctor {board} --accept-new-host-key",
-        f"profile --device {board} {SMALL}",
-        f"search --supernet runs/supernet --profile {profile} --output runs/{board} {SEARCH} --chosen 2",
-        f"export runs/{board}:1 --supernet runs/supernet --device {board} --output runs/{board}-bundle",
+        f"{profile} {SMALL}",
+        f"{search} --profile {board}/nano-96x192-19-fp16 {SEARCH}",
+        export,
         f"verify runs/{board}-bundle --device {board} --pictures 2 --agreement 0.5",
     ]
 
