@@ -77,6 +77,11 @@ class Bundle:
         """The network's ONNX file."""
         return (self.folder / NETWORK).read_bytes()
 
+    @property
+    def deployed_file(self) -> str:
+        """Name of the file that a device runs."""
+        return self.manifest.artefact.file if self.manifest.artefact else NETWORK
+
     def deployed(self) -> tuple[bytes, str, str]:
         """The file that a device runs: content, format and SHA-256; the ONNX file where nothing was built from it."""
         artefact = self.manifest.artefact

@@ -151,6 +151,12 @@ def _measured(backend: Any, path: str, options: Any, folder: str, runs: int) -> 
     DeviceLock("").acquire("verify.py", 0)
     model = backend.load(path, options)
     try:
+        if not model.inputs:
+            text = (
+                "%s can be timed here, but its outputs cannot be compared: the runtime does not tell its inputs, as "
+                "with TensorRT where the command trtexec is all there is. Install the runtime's Python module."
+            )
+            raise CheckError(CANNOT, text % os.path.basename(path))
         outputs = backend.run(model, [_as_type(picture, model.inputs[0]["dtype"])])
         if len(outputs) != 1 or tuple(outputs[0]["shape"]) != shape or outputs[0]["dtype"] not in _FLOATS:
             given = [(output["dtype"], output["shape"]) for output in outputs]

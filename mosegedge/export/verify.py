@@ -15,7 +15,7 @@ from mosegedge.devices import AgentClient, Device, open_agent
 from mosegedge.devices.backends import get_backend
 from mosegedge.devices.replies import DeviceDescription, LoadedModel
 from mosegedge.devices.suiting import require_suitable
-from mosegedge.errors import VerificationError
+from mosegedge.errors import DeviceError, VerificationError
 from mosegedge.export.bounds import Bounds, bounds_of
 from mosegedge.export.bundle import CARD, REPORT, Bundle
 from mosegedge.export.card import card_of
@@ -83,7 +83,8 @@ def verify_bundle(
         The report, whether passed or not; call `require_passed` on it.
 
     Raises:
-        DeviceError: The bundle was built for another kind of device, or the device cannot be reached.
+        DeviceError: The bundle was built for another kind of device, or the device cannot be reached or gives no
+            outputs.
         DeviceBusyError: Another run is timing the device, and would be disturbed.
         VerificationError: The output cannot be compared at all.
     """
@@ -114,6 +115,13 @@ def _load(agent: AgentClient, bundle: Bundle) -> LoadedModel:
     content, model_format, sha256 = bundle.deployed()
     loaded = agent.load_sent(agent.send(content, model_format), model_format)
     require_same_file(bundle, agent.device, deployed=sha256, loaded=loaded.artefact.sha256)
+    if not loaded.inputs:
+        raise DeviceError(
+            f"The runtime of {agent.device.name} does not tell the inputs of {bundle.deployed_file}: it can be timed "
+            "there, and its outputs cannot be compared.",
+            known="So it is with TensorRT where the command trtexec is all there is.",
+            fix="Install the runtime's Python module for the interpreter of this device.",
+        )
     return loaded
 
 
@@ -162,7 +170,7 @@ def _report(
     bounds: Bounds,
 ) -> VerifyReport:
     created = datetime.now(UTC)
-    artefact, predicted = bundle.manifest.artefact, bundle.manifest.predicted
+    predicted = bundle.manifest.predicted
     _, model_format, sha256 = bundle.deployed()
     vendor = description.vendor
     simulated = vendor.get("origin") == "simulated"
@@ -177,7 +185,7 @@ def _report(
         runtime={str(name): str(version) for name, version in vendor.get("runtime", {}).items()},
         origin="simulated" if simulated else "measured",
         created=created.isoformat(timespec="seconds"),
-        artefact=DeployedFile(file=artefact.file if artefact else "network.onnx", format=model_format, sha256=sha256),
+        artefact=DeployedFile(file=bundle.deployed_file, format=model_format, sha256=sha256),
         golden_difference=outcome.golden_difference,
         golden_tolerance=bounds.golden,
         pictures=len(outcome.agreements),

@@ -112,6 +112,13 @@ def test_another_kind_of_device_is_refused_with_a_sentence(folder):
     assert "Traceback" not in result.stderr
 
 
+def test_a_runtime_that_gives_no_outputs_is_refused_with_a_sentence(folder):
+    result = run(folder, FAKE_TIMES_ONLY="yes")
+    assert (result.returncode, result.stdout) == (3, "")
+    assert "network.fakeengine can be timed here, but its outputs cannot be compared" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_what_clouds_a_number_is_told(folder):
     products.edit(folder, lambda manifest: manifest["artefact"].update(origin="simulated", clock="device"))
     result = run(folder, FAKE_THROTTLED="hot,slow", FAKE_VERSION="2")

@@ -79,6 +79,16 @@ def test_wrong_masks_fail(folder, tmp_path, monkeypatch):
     assert json.loads((folder / "verify.json").read_text())["passed"] is False
 
 
+def test_a_runtime_that_gives_no_outputs_is_refused_with_a_sentence(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("FAKE_TIMES_ONLY", "yes")
+    with pytest.raises(
+        DeviceError, match=r"does not tell the inputs of network\.fakeengine: it can be timed"
+    ) as caught:
+        verified(folder, boards.board(tmp_path))
+    assert caught.value.exit_code == 3
+    assert not (folder / "verify.json").exists()
+
+
 def test_a_throttled_result_is_not_called_clean(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("FAKE_THROTTLED", "sw_thermal_slowdown")
     report = verified(folder, boards.board(tmp_path))
