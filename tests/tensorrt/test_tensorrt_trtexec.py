@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from nvidiabox import STANDINS, Box
 
 from device_agents.backends.tensorrt import trtexec
 from device_agents.protocol import RpcError
+from mosegedge.files import sha256_of_bytes
 
 NAMES = json.loads((STANDINS / "names.json").read_text())["trtexec"]
 BARE = "cuda_new nvml"
@@ -122,6 +124,36 @@ def test_success_is_the_marker_and_the_status(tmp_path, layer, fail, message):
     with Box(tmp_path, modules=BARE, programs="trtexec", fail=fail) as box:
         assert message in box.load(layer)["error"]["message"]
         assert not list((Path(box.folders["models"]).parent / "built").glob("*.engine"))
+
+
+def is_running(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def wait_until(happened) -> bool:
+    end = time.monotonic() + 20
+    while not happened() and time.monotonic() < end:
+        time.sleep(0.02)
+    return happened()
+
+
+@pytest.mark.parametrize("how", ["the host hangs up", "the agent is killed"])
+def test_the_command_does_not_outlive_its_host(tmp_path, layer, how):
+    calls = tmp_path / "calls"
+    with Box(tmp_path, modules=BARE, programs="trtexec", fail="hang", calls=str(calls)) as box:
+        digest = sha256_of_bytes(layer)
+        Path(box.folders["models"], f"{digest}.onnx").write_bytes(layer)
+        request = {"jsonrpc": "2.0", "id": 9, "method": "load", "params": {"model": digest, "format": "onnx"}}
+        box.send(json.dumps(request).encode())
+        assert wait_until(lambda: calls.exists() and calls.read_text().isdigit())
+        pid = int(calls.read_text())
+        assert is_running(pid)
+        if how == "the host hangs up":
+            box.process.stdin.close()
+        else:
+            box.process.kill()
+        assert wait_until(lambda: not is_running(pid))
 
 
 def test_a_model_that_cannot_be_read_is_the_models_fault(tmp_path, strange):

@@ -82,6 +82,8 @@ def checks(options: Options) -> List[Dict[str, str]]:
 
 def stop() -> None:
     """The conversation is over."""
+    for opened in _opened.values():
+        opened.route.close()
     _opened.clear()
 
 

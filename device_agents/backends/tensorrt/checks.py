@@ -1,5 +1,6 @@
 """What can be wrong with a GPU box, for the doctor: each finding with what to do about it."""
 
+import contextlib
 from typing import Any, Dict, List, Optional, Tuple
 
 from device_agents.backends.tensorrt.probe import Probe
@@ -68,7 +69,8 @@ def _tensorrt(module: str, wanted: str, tried: Probe) -> Dict[str, str]:
     command = None if wanted == "never" or (wanted == "auto" and tried.importable and tried.gpu) else find_trtexec()
     if command is not None:
         try:
-            shown = "trtexec %s at %s" % (Trtexec(command).version_text, command)
+            with contextlib.closing(Trtexec(command)) as opened:
+                shown = "trtexec %s at %s" % (opened.version_text, command)
         except RpcError as error:
             return _finding("tensorrt", "failed", error.message, "Reinstall TensorRT.")
         if wanted == "always":

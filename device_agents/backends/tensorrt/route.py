@@ -90,6 +90,9 @@ class PythonRoute:
         """Used and total memory of the device."""
         return self._cuda.memory_mib()
 
+    def close(self) -> None:
+        """Nothing is held but what models hold."""
+
     def _parts(self, path: str, options: Options) -> Dict[str, Any]:
         return {
             "recipe": _RECIPE,

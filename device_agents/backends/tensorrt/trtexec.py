@@ -9,15 +9,15 @@ import math
 import os
 import re
 import shutil
-import subprocess
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from device_agents.protocol import BACKEND_FAILED, BAD_MODEL, RpcError
+from device_agents.backends.tensorrt.failures import code_of
+from device_agents.protocol import BACKEND_FAILED, RpcError
+from device_agents.runner import Runner
 
 _BANNER = re.compile(r"&&&& RUNNING TensorRT\.trtexec \[TensorRT v(\d+)\]")
 _PASSED = re.compile(r"^&&&& PASSED TensorRT\.trtexec", re.MULTILINE)
 _PROBLEM = re.compile(r"\[E\]")
-_NO_MODEL = "Failed to parse onnx file"
 _PLACES = ("/usr/src/tensorrt/bin/trtexec", "/usr/local/tensorrt/bin/trtexec")
 _VERSION_S = 60
 _RUN_S = 800  # The host waits 900 s for a build.
@@ -28,7 +28,7 @@ Version = Tuple[int, int, int]
 
 
 class Trtexec:
-    """A found command.
+    """A found command, started by a helper process that ends it when the agent or its host is gone.
 
     Attributes:
         path: Where it is.
@@ -37,8 +37,13 @@ class Trtexec:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        # It names its version before it does anything, help included.
-        self.version = version_of(_output([path, "--help"], _VERSION_S)[1], path)
+        self._runner = Runner()
+        try:
+            # It names its version before it does anything, help included.
+            self.version = version_of(self._output(["--help"], _VERSION_S)[1], path)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def version_text(self) -> str:
@@ -52,14 +57,25 @@ class Trtexec:
 
     def run(self, arguments: Sequence[str]) -> None:
         """Runs it; success is exit status 0 and the PASSED marker, nothing less."""
-        status, text = _output([self.path] + list(arguments), _RUN_S)
+        status, text = self._output(arguments, _RUN_S)
         if status == 0 and _PASSED.search(text):
             return
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        shown = [line for line in lines if _PROBLEM.search(line)][:_SHOWN_LINES] or lines[-_SHOWN_LINES:]
-        known = (self.version_text, status, " | ".join(shown) or "it said nothing")
-        code = BAD_MODEL if _NO_MODEL in text else BACKEND_FAILED
-        raise RpcError(code, "trtexec %s failed with status %d: %s" % known)
+        problems = [line for line in lines if _PROBLEM.search(line)] or lines[-_SHOWN_LINES:]
+        known = (self.version_text, status, " | ".join(problems[:_SHOWN_LINES]) or "it said nothing")
+        raise RpcError(code_of(" ".join(problems)), "trtexec %s failed with status %d: %s" % known)
+
+    def close(self) -> None:
+        """Ends the helper process."""
+        self._runner.stop()
+
+    def _output(self, arguments: Sequence[str], timeout_s: int) -> Tuple[int, str]:
+        finished = self._runner.run([self.path] + list(arguments), timeout_s=timeout_s)
+        if finished.missing:
+            raise RpcError(BACKEND_FAILED, finished.output)
+        if finished.timed_out:
+            raise RpcError(BACKEND_FAILED, "%s did not end within %d s." % (self.path, timeout_s))
+        return finished.status, finished.output
 
 
 def find_trtexec() -> Optional[str]:
@@ -155,20 +171,3 @@ def _json(path: str) -> Any:
         return json.loads(read_text(path), strict=False)
     except ValueError as error:
         raise RpcError(BACKEND_FAILED, "trtexec wrote a file that is no JSON: %s." % error)
-
-
-def _output(command: List[str], timeout_s: int) -> Tuple[int, str]:
-    try:
-        finished = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=timeout_s,
-            check=False,
-        )
-    except OSError as error:
-        raise RpcError(BACKEND_FAILED, "%s cannot be started: %s." % (command[0], error.strerror))
-    except subprocess.TimeoutExpired:
-        raise RpcError(BACKEND_FAILED, "%s did not end within %d s." % (command[0], timeout_s))
-    return finished.returncode, finished.stdout.decode("utf-8", "replace")

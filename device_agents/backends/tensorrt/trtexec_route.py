@@ -162,6 +162,10 @@ class TrtexecRoute:
         """Not known by this route, and nothing stays loaded."""
         return ()
 
+    def close(self) -> None:
+        """Ends the helper process of the command."""
+        self._command.close()
+
 
 def _ports_path(engine: str) -> str:
     return engine + ".ports.json"

@@ -1,6 +1,7 @@
 """Stand-in for trtexec 8.5, 8.6, 10 and 11 (STANDIN_TENSORRT): its options by version, markers and JSON files.
 
-Knows STANDIN_FAIL = build, marker (exit status 0 without PASSED), silent (no banner). STANDIN_CALLS names a file that
+Knows STANDIN_FAIL = build, marker (exit status 0 without PASSED), silent (no banner), hang (a build without end, whose
+process number is in STANDIN_CALLS). STANDIN_CALLS names a file that
 gets one line a call.
 """
 # ruff: noqa: T201 - it is a command
@@ -8,6 +9,7 @@ gets one line a call.
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "common"))
@@ -44,6 +46,9 @@ def main():
         with Path(os.environ["STANDIN_CALLS"]).open("a") as stream:
             stream.write(COMMAND + "\n")
     if "--onnx" in options:
+        if standin_gpu.fails("hang"):
+            Path(os.environ["STANDIN_CALLS"]).write_text(str(os.getpid()))
+            time.sleep(600)
         if standin_gpu.fails("build"):
             return fail("Error[10]: Could not find any implementation for node encoder.stem.conv1.conv.Conv.")
         for name, operator in standin_plan.unsupported(Path(options["--onnx"]).read_bytes()):
