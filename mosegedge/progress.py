@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 
@@ -29,3 +32,39 @@ class Silent:
 
     def say(self, text: str) -> None:
         """Does nothing."""
+
+
+class Terminal:
+    """The terminal of this process: what is drawn on it all the time makes room while somebody is asked."""
+
+    def __init__(self) -> None:
+        self._one_question = threading.RLock()
+        self._drawn: list[tuple[Callable[[], None], Callable[[], None]]] = []
+
+    @contextmanager
+    def drawing(self, pause: Callable[[], None], resume: Callable[[], None]) -> Iterator[None]:
+        """Something is drawn in this context; it is told to stop before a question and to go on after it."""
+        with self._one_question:
+            self._drawn.append((pause, resume))
+        try:
+            yield
+        finally:
+            with self._one_question:
+                self._drawn.remove((pause, resume))
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """The terminal belongs to one question in this context; others wait for their turn."""
+        with self._one_question:
+            drawn = list(self._drawn)
+            for pause, _ in drawn:
+                pause()
+            try:
+                yield
+            finally:
+                for _, resume in drawn:
+                    resume()
+
+
+# A process has one terminal, and those who ask do not know those who draw.
+TERMINAL = Terminal()

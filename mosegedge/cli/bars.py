@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import ExitStack
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichBar
 from rich.table import Column
+
+from mosegedge.progress import TERMINAL
 
 _SECONDS_BETWEEN_LINES = 10.0
 _BAR_WIDTH = 20
@@ -24,13 +27,13 @@ class RichProgress:
         self._task: TaskID | None = None
 
     def __enter__(self) -> RichProgress:
-        self._bar.start()
+        self._closing = _shown(self._bar)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        self._closing.close()
 
     def start(self, what: str, total: int, done: int = 0) -> None:
         """Begins a new bar."""
@@ -54,13 +57,13 @@ class DeviceBars:
         self._bar = _bar_on(self._console)
 
     def __enter__(self) -> DeviceBars:
-        self._bar.start()
+        self._closing = _shown(self._bar)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        self._closing.close()
 
     def of(self, device: str) -> DeviceBar:
         """The line of one device."""
@@ -87,6 +90,15 @@ class DeviceBar:
     def say(self, text: str) -> None:
         """Prints a line above all bars."""
         self._console.print(f"{self._device}: {text}", highlight=False, markup=False)
+
+
+def _shown(bar: RichBar) -> ExitStack:
+    """Shows a bar until the stack is closed, but for the time of questions on the terminal."""
+    stack = ExitStack()
+    stack.enter_context(TERMINAL.drawing(bar.stop, bar.start))
+    bar.start()
+    stack.callback(bar.stop)
+    return stack
 
 
 def _bar_on(console: Console) -> RichBar:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from opensshd import USER, free_port, new_sshd
+from opensshd import USER, Sshd, free_port, make_key, new_sshd
 
-from mosegedge.devices import connect
+from mosegedge.devices import Device, connect
 from mosegedge.devices.ssh.config import targets_of
 from mosegedge.errors import ConnectionLostError, DeviceError
 
@@ -164,22 +166,103 @@ def read_terminal(terminal: int) -> bytes:
     return os.read(terminal, 1000)
 
 
-def test_keys_of_the_agent_are_used(board, home, keys, monkeypatch):
-    (home.ssh / "id_ed25519").unlink()
+@pytest.fixture
+def agent(home, monkeypatch) -> Iterator[Callable[..., None]]:
+    """An ssh-agent of one's own; adds key files to it."""
     socket_path = home.folder / "agent"
-    agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket_path)], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket_path)], stdout=subprocess.DEVNULL)
+    while not socket_path.exists():
+        assert process.poll() is None
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(socket_path))
+
+    def add(*paths: Path) -> None:
+        subprocess.run(["ssh-add", "-q", *map(str, paths)], check=True, capture_output=True)
+
+    yield add
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture(scope="session")
+def strangers(tmp_path_factory) -> list[Path]:
+    """Keys that no server knows."""
+    folder = tmp_path_factory.mktemp("strangers")
+    return [make_key(folder / f"stranger{number}") for number in range(5)]
+
+
+@contextlib.contextmanager
+def strict(tmp_path, keys, home, board, tries: int) -> Iterator[tuple[Sshd, Device]]:
+    """A server that hangs up after so many failures, and the device behind it."""
+    server = new_sshd(
+        tmp_path / "strict", keys, f"MaxAuthTries {tries}", HOME=str(tmp_path), MOSEGEDGE_LOCK=str(tmp_path / "lock")
+    )
+    server.start()
+    home.known_hosts.write_text(server.key_line)
     try:
-        while not socket_path.exists():
-            assert agent.poll() is None
-        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket_path))
-        subprocess.run(["ssh-add", "-q", str(keys / "user")], check=True, capture_output=True)
-        assert works(board)
-        home.config("IdentityAgent none\n")
-        with pytest.raises(DeviceError, match="refuses"):
-            works(board)
+        yield server, replace(board, port=server.port)
     finally:
-        agent.terminate()
-        agent.wait()
+        server.stop()
+
+
+def test_keys_of_the_agent_are_used(board, home, keys, agent):
+    (home.ssh / "id_ed25519").unlink()
+    agent(keys / "user")
+    assert works(board)
+    home.config("IdentityAgent none\n")
+    with pytest.raises(DeviceError, match="refuses"):
+        works(board)
+
+
+def test_many_keys_leave_room_for_a_password(board, home, keys, tmp_path, agent, strangers):
+    agent(*strangers)
+    shutil.copy(keys / "stranger", home.ssh / "id_ed25519")
+    with (
+        strict(tmp_path, keys, home, board, 6) as (server, device),
+        pytest.raises(DeviceError, match="refuses the login") as error,
+    ):
+        works(device)
+    assert not isinstance(error.value, ConnectionLostError)
+    assert "3 more keys were left out" in error.value.known
+    assert (server.folder / "log").read_text().count("Failed publickey") == 3
+
+
+def test_a_server_that_hangs_up_at_a_third_key_did_answer(board, home, keys, tmp_path, agent, strangers):
+    agent(*strangers)
+    with (
+        strict(tmp_path, keys, home, board, 3) as (_, device),
+        pytest.raises(ConnectionLostError) as error,
+    ):
+        works(device)
+    assert error.value.what.startswith("board closed the connection during the login of ")
+    assert error.value.what.endswith("after 3 keys.")
+    assert "ssh-agent's stranger0" in error.value.known
+    assert "identity =" in error.value.fix
+    assert "ssh-copy-id" in error.value.fix
+    assert "cable" not in str(error.value)
+
+
+@pytest.mark.parametrize("place", ["file", "locked, but in the agent"])
+def test_the_key_that_was_asked_for_is_the_first(board, home, keys, tmp_path, agent, strangers, place):
+    agent(*strangers)
+    (home.ssh / "id_ed25519").unlink()
+    identity = keys / "user"
+    if place != "file":
+        agent(identity)
+        identity = home.ssh / "mine"
+        shutil.copy(keys / "user", identity)
+        shutil.copy(keys / "user.pub", home.ssh / "mine.pub")
+        subprocess.run(["ssh-keygen", "-q", "-p", "-N", "open", "-f", str(identity)], check=True, capture_output=True)
+    with strict(tmp_path, keys, home, board, 2) as (server, device):
+        assert works(replace(device, identity=str(identity)))
+    assert "Failed publickey" not in (server.folder / "log").read_text()
+
+
+def test_a_key_in_two_places_is_offered_once(board, sshd, home, keys, agent):
+    agent(keys / "stranger")
+    shutil.copy(keys / "stranger", home.ssh / "id_ed25519")
+    with pytest.raises(DeviceError, match="refuses the login"):
+        works(board)
+    assert (sshd.folder / "log").read_text().count("Failed publickey") == 1
 
 
 def test_addresses_are_tried_in_order_and_the_one_that_answers_is_remembered(board):

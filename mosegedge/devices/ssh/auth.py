@@ -7,23 +7,24 @@ it is never written anywhere.
 from __future__ import annotations
 
 import contextlib
-import getpass
-import os
-import threading
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosegedge.devices.ssh.config import SSH_PORT, Target
+from mosegedge.devices.ssh.keys import Key, keys_of, opened_agent, read_key
+from mosegedge.devices.ssh.prompt import ask_secret, has_terminal
 from mosegedge.errors import ConnectionLostError, DeviceError
 
 if TYPE_CHECKING:
     from paramiko import PKey, Transport
 
-_MOST_KEYS = 5  # OpenSSH hangs up after six failures
+_MOST_KEYS = 3  # OpenSSH hangs up at the sixth thing that it refuses, and there are the passwords to come.
 _MOST_PROMPTS = 3
-_TERMINAL = "/dev/tty"
-_ONE_PROMPT_AT_A_TIME = threading.Lock()
+
+
+class LoginClosedError(ConnectionLostError):
+    """A machine that answers and has the right host key, and ends the connection while somebody logs in."""
 
 
 class Secrets:
@@ -38,10 +39,11 @@ def authenticate(transport: Transport, target: Target, secrets: Secrets) -> None
     """Logs in to a machine whose host key was checked.
 
     Raises:
-        ConnectionLostError: It hung up meanwhile.
+        LoginClosedError: It hung up meanwhile.
         DeviceError: It takes none of the keys, and there is no password or nobody to ask for it.
     """
-    _Login(transport, target, secrets).run()
+    with opened_agent(target) as agent:
+        _Login(transport, target, secrets).run(keys_of(target, agent, secrets.keys))
 
 
 class _Login:
@@ -51,33 +53,34 @@ class _Login:
         self._secrets = secrets
         self._accepted = ["publickey", "password"]
         self._tried: list[str] = []
-        self._encrypted: list[Path] = []
-        self._keys = 0
+        self._keys = self._passwords = 0
+        self._unanswered: list[str] = []
 
-    def run(self) -> None:
-        for name, key in self._open_keys():
-            if self._keys >= _MOST_KEYS or "publickey" not in self._accepted:
-                self._tried.append("(other keys were left out)")
-                break
-            self._attempt(name, self._transport.auth_publickey, self._target.user, key)
-            if self._done():
-                return
-            self._keys += 1
-        # Only now: it tells what else is accepted, and few servers let anybody in by it. Where a key fits, nothing
-        # else is asked for; there are servers that hang up at a second attempt.
-        self._attempt("no key", self._transport.auth_none, self._target.user)
-        self._with_prompts()
+    def run(self, keys: Sequence[Key]) -> None:
+        # It tells what is accepted, and as the first question it is none of those that a server counts.
+        self._attempt(self._transport.auth_none, self._target.user)
+        ready = [key for key in keys if key.key is not None]
+        locked = [key for key in keys if key.key is None]
+        # A locked key that was asked for has its turn, however many others there are.
+        kept = min(_MOST_KEYS - 1, sum(key.asked for key in locked))
+        self._offer(ready, _MOST_KEYS - kept)
+        if not self._done() and not self._try_remembered_password():
+            self._offer(sorted(locked, key=lambda key: not key.asked), _MOST_KEYS)
+            self._ask_for_password()
         if not self._done():
             raise self._refused()
 
     def _done(self) -> bool:
         return bool(self._transport.is_authenticated())
 
-    def _attempt(self, name: str, attempt: Any, *arguments: Any) -> None:
+    def _attempt(self, attempt: Any, *arguments: Any) -> bool:
         """One try; notes what the machine would accept next.
 
+        Returns:
+            Whether the login is complete.
+
         Raises:
-            ConnectionLostError: The machine hung up instead of answering.
+            LoginClosedError: The machine hung up instead of answering.
         """
         from paramiko import BadAuthenticationType, SSHException
 
@@ -87,141 +90,112 @@ class _Login:
             self._accepted = list(error.allowed_types)
         except (SSHException, EOFError, OSError) as error:
             if not self._transport.is_active() or "timeout" in str(error):
-                raise self._hung_up(name) from error
+                raise self._closed(error) from error
         else:
             # A machine that wants two things says after the first one what the second may be.
             self._accepted = list(more) or self._accepted
-        self._tried.append(name)
+        return self._done()
 
-    def _open_keys(self) -> Iterator[tuple[str, PKey]]:
-        """Keys that need no prompt: files that were asked for, then ssh-agent's, then files that ssh would try."""
-        yield from self._file_keys(self._target.identities)
-        if self._target.use_agent:
-            from paramiko import Agent
-
-            agent = Agent()
-            try:
-                for key in agent.get_keys():
-                    yield f"ssh-agent's {getattr(key, 'comment', '') or key.get_name()}", key
-            finally:
-                agent.close()
-        yield from self._file_keys(self._target.default_identities)
-
-    def _file_keys(self, paths: tuple[Path, ...]) -> Iterator[tuple[str, PKey]]:
-        from paramiko import PasswordRequiredException
-
-        for path in paths:
-            if not path.is_file():
-                continue
-            try:
-                key = self._secrets.keys.get(path) or _read_key(path, None)
-            except PasswordRequiredException:
-                self._encrypted.append(path)
-                continue
-            yield str(path), key
-
-    def _with_prompts(self) -> None:
-        """Asks for passphrases and for the password, if there is a terminal."""
-        user, where = self._target.user, self._target.where
-        remembered = self._secrets.passwords.get(where)
-        if remembered is not None and self._takes_password():
-            self._attempt("the password typed before", self._transport.auth_password, user, remembered)
-        if "publickey" in self._accepted and not self._done():
-            for path in self._encrypted:
-                key = self._unlocked(path)
-                if key is None:
-                    continue
-                self._attempt(str(path), self._transport.auth_publickey, user, key)
-                if self._done():
-                    return
-        for _ in range(_MOST_PROMPTS):
-            if self._done() or not self._takes_password() or not _has_terminal():
+    def _offer(self, keys: Sequence[Key], most: int) -> None:
+        """Tries keys until one fits; `most` counts those that were tried before too."""
+        for place, key in enumerate(keys):
+            if self._done() or "publickey" not in self._accepted:
                 return
-            password = _ask(f"Password of {where}: ")
-            self._attempt("a password", self._transport.auth_password, user, password)
-            if self._done():
-                self._secrets.passwords[where] = password
-
-    def _takes_password(self) -> bool:
-        return bool({"password", "keyboard-interactive"} & set(self._accepted))
+            if self._keys >= most:
+                self._tried.append(f"{len(keys) - place} more keys were left out")
+                return
+            signing = key.key or (self._unlocked(key.path) if key.path is not None else None)
+            if signing is not None:
+                self._keys += 1
+                self._tried.append(key.name)
+                self._attempt(self._transport.auth_publickey, self._target.user, signing)
 
     def _unlocked(self, path: Path) -> PKey | None:
         from paramiko import SSHException
 
         for _ in range(_MOST_PROMPTS):
-            if not _has_terminal():
+            if not has_terminal():
                 self._tried.append(f"{path} (locked by a passphrase)")
                 return None
-            passphrase = _ask(f"Passphrase of {path}, empty to skip it: ")
+            passphrase = ask_secret(f"Passphrase of {path}, empty to skip it: ")
             if not passphrase:
                 return None
             with contextlib.suppress(SSHException):
-                self._secrets.keys[path] = _read_key(path, passphrase)
+                self._secrets.keys[path] = read_key(path, passphrase)
                 return self._secrets.keys[path]
         return None
 
-    def _hung_up(self, name: str) -> ConnectionLostError:
+    def _try_remembered_password(self) -> bool:
+        remembered = self._secrets.passwords.get(self._target.where)
+        return remembered is not None and self._takes_password() and self._try_password(remembered)
+
+    def _ask_for_password(self) -> None:
+        for _ in range(_MOST_PROMPTS):
+            if self._done() or self._unanswered or not self._takes_password() or not has_terminal():
+                return
+            password = ask_secret(f"Password of {self._target.where}: ")
+            if not password:
+                return
+            if self._try_password(password):
+                self._secrets.passwords[self._target.where] = password
+
+    def _takes_password(self) -> bool:
+        return bool({"password", "keyboard-interactive"} & set(self._accepted))
+
+    def _try_password(self, password: str) -> bool:
+        self._passwords += 1
+        self._tried.append("a password")
+        user = self._target.user
+        if "password" in self._accepted:
+            return self._attempt(self._transport.auth_password, user, password, None, False)
+        asked = 0
+
+        def answers(title: str, instructions: str, questions: list[tuple[str, bool]]) -> list[str]:
+            nonlocal asked
+            del title, instructions
+            given = []
+            for question, _ in questions:
+                # The first question is the one for the password; a code of the moment cannot be known here.
+                given.append("" if asked else password)
+                if asked:
+                    self._unanswered.append(question.strip())
+                asked += 1
+            return given
+
+        return self._attempt(self._transport.auth_interactive, user, answers)
+
+    def _closed(self, error: Exception) -> LoginClosedError:
+        target = self._target
+        if self._transport.is_active():
+            what = f"{target.name} gives no answer to the login of {target.where}"
+        else:
+            passwords = f" and {_count(self._passwords, 'password')}" if self._passwords else ""
+            tried = f"{_count(self._keys, 'key')}{passwords}"
+            what = f"{target.name} closed the connection during the login of {target.where}, after {tried}"
         banner = self._transport.get_banner()
         said = f" It said: {banner.decode(errors='replace').strip()[:200]}" if banner else ""
-        tried = ", ".join([*self._tried, name])
-        return ConnectionLostError(
-            f"{self._target.name} hung up during the login of {self._target.where}.",
-            known=f"Tried: {tried}.{said}",
-            fix="If these are too many keys, name the right one: `identity` in devices.toml.",
+        return LoginClosedError(
+            f"{what}.",
+            known=f"Tried: {', '.join(self._tried) or 'nothing yet'} ({error or 'no reason was given'}).{said}",
+            fix='Where it counts every key that it does not take, name the right one: identity = "~/.ssh/KEY" under '
+            f"[{target.name}] in devices.toml; or give it yours: {self._copy_command()}",
         )
 
     def _refused(self) -> DeviceError:
-        target = self._target
-        terminal = "" if _has_terminal() else " There is no terminal to ask for a password or passphrase on."
-        port = "" if target.port == SSH_PORT else f"-p {target.port} "
+        terminal = "" if has_terminal() else " There is no terminal to ask for a password or passphrase on."
+        besides = f" It asked besides: {', '.join(self._unanswered)}; only a password can be given."
+        accepted = f"It accepts: {', '.join(self._accepted)}."
+        tried = ", ".join(self._tried) or "no key, there is none"
         return DeviceError(
-            f"{target.name} refuses the login of {target.where}.",
-            known=f"Tried: {', '.join(self._tried)}. It accepts: {', '.join(self._accepted)}.{terminal}",
-            fix=f"Give it your key: ssh-copy-id {port}{target.user}@{target.host}; or unlock a key: ssh-add",
+            f"{self._target.name} refuses the login of {self._target.where}.",
+            known=f"Tried: {tried}. {accepted}{besides if self._unanswered else ''}{terminal}",
+            fix=f"Give it your key: {self._copy_command()}; or unlock a key: ssh-add",
         )
 
-
-def _read_key(path: Path, passphrase: str | None) -> PKey:
-    """Reads a private key file of any type.
-
-    Raises:
-        PasswordRequiredException: It is locked, and no passphrase was given.
-        SSHException: The passphrase is wrong.
-        DeviceError: It is no key.
-    """
-    from paramiko import ECDSAKey, Ed25519Key, PasswordRequiredException, RSAKey, SSHException
-
-    problems = []
-    for kind in (Ed25519Key, ECDSAKey, RSAKey):
-        try:
-            key: PKey = kind.from_private_key_file(str(path), passphrase)
-        except PasswordRequiredException:
-            raise
-        except OSError as error:
-            raise DeviceError(f"The key file {path} cannot be read: {error.strerror}.") from error
-        except (SSHException, ValueError, IndexError) as error:
-            problems.append(str(error))
-            continue
-        certificate = path.with_name(path.name + "-cert.pub")
-        if certificate.is_file():
-            key.load_certificate(str(certificate))
-        return key
-    if passphrase is not None:
-        raise SSHException(f"The passphrase of {path} is wrong.")
-    raise DeviceError(
-        f"The key file {path} is no private key that can be used: {problems[0]}.",
-        fix="Keys of the types ed25519, ecdsa and rsa can: ssh-keygen -t ed25519",
-    )
+    def _copy_command(self) -> str:
+        port = "" if self._target.port == SSH_PORT else f"-p {self._target.port} "
+        return f"ssh-copy-id {port}{self._target.user}@{self._target.host}"
 
 
-def _has_terminal() -> bool:
-    try:
-        os.close(os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
-
-
-def _ask(prompt: str) -> str:
-    with _ONE_PROMPT_AT_A_TIME:
-        return getpass.getpass(prompt)
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

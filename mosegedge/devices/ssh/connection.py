@@ -9,7 +9,7 @@ from typing import Self
 
 from mosegedge.devices.inventory import Device
 from mosegedge.devices.ssh import start
-from mosegedge.devices.ssh.auth import Secrets
+from mosegedge.devices.ssh.auth import LoginClosedError, Secrets
 from mosegedge.devices.ssh.config import Target, targets_of
 from mosegedge.devices.ssh.files import RemoteFiles
 from mosegedge.devices.ssh.login import Login
@@ -43,7 +43,7 @@ class SshConnection:
         """Connects and logs in.
 
         Raises:
-            ConnectionLostError: It does not answer at any of its addresses.
+            ConnectionLostError: It does not answer at any of its addresses, or hung up during the login.
             DeviceError: Its host key is not known, or it refuses the login.
         """
         self._login = self._open()
@@ -98,6 +98,9 @@ class SshConnection:
             self._targets = [target, *(other for other in self._targets if other is not target)]
             return login
         name = self._device.name
+        for failure in failures:
+            if isinstance(failure, LoginClosedError):  # That one did answer.
+                raise failure
         raise ConnectionLostError(
             f"{name} does not answer.",
             known="Tried: " + " ".join(f"{error.what} {error.known}".strip() for error in failures),
