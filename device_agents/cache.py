@@ -8,7 +8,7 @@ import tempfile
 from typing import List
 
 from device_agents.artefacts import sha256_of
-from device_agents.protocol import BAD_MODEL, RpcError
+from device_agents.protocol import BACKEND_FAILED, BAD_MODEL, RpcError
 
 _LARGEST_CACHE_BYTES = 4 * 1024**3
 
@@ -41,11 +41,11 @@ class Cache:
         """Path of a model whose content was compared with its name."""
         path = self._model(digest, model_format)
         if not os.path.isfile(path):
-            raise RpcError(BAD_MODEL, "The model %s was not sent to this device." % digest)
+            raise RpcError(BACKEND_FAILED, "The model %s was not sent to this device." % digest)
         found = sha256_of(path)
         if found != digest:
             os.remove(path)
-            raise RpcError(BAD_MODEL, "The model %s arrived damaged: its content is %s." % (digest, found))
+            raise RpcError(BACKEND_FAILED, "The model %s arrived damaged: its content is %s." % (digest, found))
         os.utime(path, None)
         return path
 

@@ -6,6 +6,7 @@
     |   `-- SpaceError             2   a preset or a space that cannot be used
     |-- DeviceError                3   a device cannot be reached or cannot do what is asked
     |   |-- AgentError             3   the agent on the device failed or broke the protocol
+    |   |   `-- ModelRefusedError  3   a compiler or runtime does not take one model; others may go well
     |   |-- ConnectionLostError    3   the way to the device broke, or is not there now; it may come back
     |   `-- DeviceBusyError        3   another run holds the device
     |-- ProfileError               4   a profile is missing, damaged, or of another space
@@ -63,6 +64,10 @@ class DeviceError(MosegedgeError):
 
 class AgentError(DeviceError):
     """The agent on the device failed, or did not follow the protocol."""
+
+
+class ModelRefusedError(AgentError):
+    """The device's compiler or runtime does not take this model, today or later; others may go well."""
 
 
 class ConnectionLostError(DeviceError):

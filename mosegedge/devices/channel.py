@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from mosegedge.devices.connection import Process
-from mosegedge.errors import AgentError, ConnectionLostError, DeviceBusyError
+from mosegedge.errors import AgentError, ConnectionLostError, DeviceBusyError, ModelRefusedError
 
 _LAST_LINES = 12
 _END_S = 5.0
-_BUSY = -32002
+_BUSY, _BAD_MODEL = -32002, -32003
 
 
 class Channel:
@@ -50,6 +50,7 @@ class Channel:
 
         Raises:
             AgentError: The agent answered with an error, broke the protocol, died, or was silent for `timeout_s`.
+            ModelRefusedError: It answered that the model is to blame.
             ConnectionLostError: The way to it broke.
             DeviceBusyError: Another run holds the device.
         """
@@ -141,7 +142,8 @@ class Channel:
             )
         trace = (error.get("data") or {}).get("trace") if isinstance(error, dict) else None
         known = f"Where: {' | '.join(line.strip() for line in trace)}" if trace else self._last_words()
-        return AgentError(f"The agent on {self._device} could not do {method}: {text}", known=known)
+        kind = ModelRefusedError if code == _BAD_MODEL else AgentError
+        return kind(f"The agent on {self._device} could not do {method}: {text}", known=known)
 
     def _broken(self, what: str) -> AgentError:
         self.kill()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mosegedge.devices.backends import get_backend
 from mosegedge.devices.inventory import Device
-from mosegedge.errors import DeviceError
+from mosegedge.errors import DeviceError, ModelRefusedError
 from mosegedge.files import sha256_of_bytes
 
 _ATC_S = 1800.0
@@ -128,11 +128,12 @@ def compile_om(
 
     Raises:
         DeviceError: ATC is missing or failed; the message has its code as a sentence and the next step.
+        ModelRefusedError: The model is to blame for that.
     """
     from device_agents.artefacts import cached_build
     from device_agents.backends.ascend.atc import Atc
     from device_agents.backends.ascend.atc_errors import AtcError
-    from device_agents.protocol import RpcError
+    from device_agents.protocol import BAD_MODEL, RpcError
     from device_agents.runner import run_program
 
     if not _PLAIN_PATH.fullmatch(str(cache)):
@@ -157,9 +158,11 @@ def compile_om(
         content = Path(built.path).read_bytes()
     except AtcError as error:
         fix = f"{error.fix} Or let the board compile: atc = board." if error.elsewhere else error.fix
-        raise DeviceError(f"On this machine: {error.what}", known=error.known, fix=fix) from error
+        kind = ModelRefusedError if error.code == BAD_MODEL else DeviceError
+        raise kind(f"On this machine: {error.what}", known=error.known, fix=fix) from error
     except RpcError as error:
-        raise DeviceError(f"On this machine: {error.message}") from error
+        kind = ModelRefusedError if error.code == BAD_MODEL else DeviceError
+        raise kind(f"On this machine: {error.message}") from error
     except OSError as error:
         raise DeviceError(f"The OM cannot be kept in {cache}: {error.strerror}.", fix="Free some space.") from error
     note = f"compiled on the host by CANN {cann or 'of an unknown version'}; the board's must not be older"

@@ -8,14 +8,14 @@ says that it was throttled are measured again after a pause.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from mosegedge.devices.agent_client import AgentClient
-from mosegedge.devices.replies import DeviceDescription
+from mosegedge.devices.replies import DeviceDescription, LoadedModel
 from mosegedge.devices.suiting import require_suitable
-from mosegedge.errors import AgentError
+from mosegedge.errors import AgentError, ExportError, ModelRefusedError, MosegedgeError
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.models import model_file
 from mosegedge.profiling.plan import MIN_PASSES, Item, Plan
@@ -64,13 +64,21 @@ class Collector:
         for model_format in sorted({*journal.formats.values()}):
             sent = [journal.models[key] for key, value in journal.formats.items() if value == model_format]
             absent |= set(self._agent.missing(sent, model_format))
-        todo = [item for item in self._plan.items if journal.models.get(item.key, "") in absent | {""}]
+        todo = [
+            item
+            for item in self._plan.items
+            if journal.models.get(item.key, "") in absent | {""} and item.key not in journal.failed
+        ]
         self._progress.start("Building models", len(self._plan.items), len(self._plan.items) - len(todo))
         for item in todo:
-            model = model_file(item, self._plan, description)
-            sha256 = self._agent.send(model.content, model.model_format)
-            if journal.models.get(item.key) != sha256:
-                journal.add_model(item.key, sha256, model.model_format)
+            try:
+                model = model_file(item, self._plan, description)
+            except (ExportError, ModelRefusedError) as error:
+                self._leave_out(item, error)
+            else:
+                sha256 = self._agent.send(model.content, model.model_format)
+                if journal.models.get(item.key) != sha256:
+                    journal.add_model(item.key, sha256, model.model_format)
             self._progress.advance(note=item.key)
 
     def _measure(self) -> str:
@@ -153,31 +161,57 @@ class Collector:
         load, now and then 10 %. What a network costs is what it costs over many loads. Single layers are too small
         for this to matter.
         """
-        models = [self._journal.models[item.key] for item in (*self._plan.fit, *self._plan.held_out)]
-        loaded = sorted(self._loaded & set(models))
-        self._agent.unload(loaded)
-        self._loaded -= set(loaded)
+        models = {self._journal.models.get(item.key, "") for item in (*self._plan.fit, *self._plan.held_out)}
+        self._unload(self._loaded & models)
 
     def _load(self, items: Sequence[Item]) -> None:
         """Loads models; when the agent holds too much memory, those that are not needed now go first."""
         wanted = {self._journal.models[item.key]: item for item in items}
         if self._full:
-            self._agent.unload(sorted(self._loaded - set(wanted)))
-            self._loaded &= set(wanted)
+            self._unload(self._loaded - set(wanted))
             self._full = False
         for model, item in wanted.items():
             if model in self._loaded:
                 continue
             try:
-                loaded = self._agent.load_sent(model, self._journal.formats[item.key])
+                loaded = self._load_one(model, item, wanted)
+            except ModelRefusedError as error:
+                self._leave_out(item, error)
             except AgentError as error:
                 self._blame(item, error)
-                if not self._agent.alive or len(self._journal.failed) >= _MOST_FAILURES:
-                    raise
-                self._journal.add_failure(item.key, error.what)
-                self._progress.say(f"{item.key} is left out: {error.what}")
+                raise
             else:
                 used_mib, total_mib = loaded.accelerator_mib or (0, 1)
                 self._full = loaded.resident_mib > self._memory_mib or used_mib > _ACCELERATOR_SHARE * total_mib
                 self._loaded.add(model)
                 self._journal.add_built(item.key, loaded.artefact)
+
+    def _load_one(self, model: str, item: Item, wanted: Collection[str]) -> LoadedModel:
+        """Loads a model; what is no fault of the model's is tried once more, without those that are not wanted now.
+
+        A disk that is full now, a compiler that hung or a lack of memory says nothing about the model: were it left out
+        for that, it would be missing for good.
+        """
+        model_format = self._journal.formats[item.key]
+        try:
+            return self._agent.load_sent(model, model_format)
+        except ModelRefusedError:
+            raise
+        except AgentError as error:
+            if not self._agent.alive:
+                raise
+            self._progress.say(f"{error.what} Trying once more.")
+            self._unload(self._loaded - set(wanted))
+            return self._agent.load_sent(model, model_format)
+
+    def _unload(self, models: Iterable[str]) -> None:
+        leaving = sorted(models)
+        self._agent.unload(leaving)
+        self._loaded.difference_update(leaving)
+
+    def _leave_out(self, item: Item, error: MosegedgeError) -> None:
+        """Records that a model cannot be run; where that is true of too many, it is no model's fault."""
+        if len(self._journal.failed) >= _MOST_FAILURES:
+            raise error
+        self._journal.add_failure(item.key, error.what)
+        self._progress.say(f"{item.key} is left out: {error.what}")

@@ -3,6 +3,8 @@
 A model is `{"us": microseconds, "inputs": N, "fail": text}`. The agent dies by its own hand after a number of runs
 when the file named by FAKE_DEATHS has a line left: each agent takes the first line away and dies after that many runs.
 With FAKE_HANGS it falls silent instead. It prints to stdout in every way a vendor library can.
+The "troubles" of a model are the name of such a file too: while it has lines, loading takes one away and fails for
+want of disk space.
 """
 
 import json
@@ -12,7 +14,7 @@ from pathlib import Path
 
 from device_agents import timing
 from device_agents.artefacts import Built
-from device_agents.protocol import BAD_MODEL, RpcError
+from device_agents.protocol import BACKEND_FAILED, BAD_MODEL, RpcError
 
 FORMAT = "onnx"
 
@@ -44,6 +46,12 @@ def _runs_to_live():
 LIMIT = _runs_to_live()
 
 
+def _takes_a_line(path):
+    lines = path.read_text().split()
+    path.write_text("\n".join(lines[1:]))
+    return bool(lines)
+
+
 class Model:
     def __init__(self, content):
         self.us = content["us"]
@@ -67,6 +75,8 @@ def load(built_path, options):
     content = json.loads(Path(built_path).read_text())
     if "deadly" in content:
         os.kill(os.getpid(), signal.SIGKILL)
+    if "troubles" in content and _takes_a_line(Path(content["troubles"])):
+        raise RpcError(BACKEND_FAILED, "ATC ran out of disk space.")
     if "fail" in content:
         raise RpcError(BAD_MODEL, content["fail"])
     if "crash" in content:

@@ -197,3 +197,21 @@ def test_a_backend_whose_module_is_gone_is_an_error(tmp_path):
 
 def test_the_exported_model_is_valid():
     onnx.checker.check_model(onnx.load_model_from_string(doubled_plus_one()))
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ("4: [network.cpp] Could not find any implementation for node conv_3", True),
+        ("In node 3 (importModel): UNSUPPORTED_NODE: No importer registered for op: Foo", True),
+        ("Failed to parse onnx file", True),
+        ("10: Could not find any implementation for node conv_3 due to insufficient workspace", False),
+        ("2: [virtualMemoryBuffer.cpp] OutOfMemory (no further information)", False),
+        ("Error Code 10: Internal Error", False),
+    ],
+)
+def test_a_failed_build_of_tensorrt_blames_the_model_only_where_it_is_to_blame(said, refused):
+    from device_agents.backends.tensorrt.failures import code_of
+    from device_agents.protocol import BACKEND_FAILED, BAD_MODEL
+
+    assert code_of(said) == (BAD_MODEL if refused else BACKEND_FAILED)

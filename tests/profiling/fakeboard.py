@@ -18,6 +18,7 @@ from mosegedge.space.counting import flops_of, params_of
 
 TESTS = Path(__file__).parents[1]
 FAILING_LAYER = "FAKE_FAILING_LAYER"
+TROUBLED_LAYER = "FAKE_TROUBLED_LAYER"
 DEADLY_LAYER = "FAKE_DEADLY_LAYER"
 
 
@@ -36,6 +37,8 @@ def model_file(item: Item, plan: Plan, description: object) -> ModelFile:
     content: dict[str, object] = {"key": item.key, "us": us}
     if item.key == os.environ.get(FAILING_LAYER):
         content["fail"] = "no kernel for this layer"
+    if item.key == os.environ.get(TROUBLED_LAYER):
+        content["troubles"] = str(Path("troubles").absolute())
     if item.key == os.environ.get(DEADLY_LAYER):
         content["deadly"] = True
     return ModelFile(json.dumps(content).encode())

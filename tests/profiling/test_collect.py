@@ -20,7 +20,7 @@ import pytest
 from comparing import COMMAND, JOURNAL, SETTINGS, SPACE, assert_complete, assert_equal, bursts
 
 from mosegedge.devices import AgentClient, agent_client, connect, load_device, open_agent
-from mosegedge.errors import AgentError, DeviceBusyError, ProfileError
+from mosegedge.errors import AgentError, DeviceBusyError, ExportError, ModelRefusedError, ProfileError
 from mosegedge.files import Journal
 from mosegedge.profiling import ProfileSettings, collect, collector, load_profile, make_plan, profile_device
 from mosegedge.profiling.journal import ProfileJournal
@@ -363,3 +363,27 @@ def test_a_model_that_the_agent_dies_of_again_and_again_is_left_out(board, monke
     assert [entry.key for entry in profile.failed] == [deadly]
     assert "died 3 times in a row" in profile.failed[0].error
     assert len(profile.entries) == len(undisturbed.entries) - 1
+
+
+def test_what_is_no_fault_of_the_model_is_tried_once_more_and_then_ends_the_run(board, monkeypatch, undisturbed):
+    monkeypatch.setenv(fakeboard.TROUBLED_LAYER, undisturbed.entries[3].key)
+    Path("troubles").write_text("1 2 3")
+    with pytest.raises(AgentError, match="ran out of disk space") as error:
+        profile_device(board, SPACE, settings=SETTINGS)
+    assert not isinstance(error.value, ModelRefusedError)
+    assert Path("troubles").read_text() == "3"  # the next run meets it, and goes on at its second try
+    assert_equal(profile_device(board, SPACE, settings=SETTINGS), undisturbed)
+
+
+@pytest.mark.parametrize("kind", [ExportError, ModelRefusedError])
+def test_a_model_that_the_host_cannot_make_for_the_device_is_left_out(board, monkeypatch, undisturbed, kind):
+    refused = {undisturbed.entries[3].key, make_plan(SPACE, board, SETTINGS).held_out[0].key}
+
+    def model_file(item, plan, description):
+        if item.key in refused:
+            raise kind("no such operator")
+        return fakeboard.model_file(item, plan, description)
+
+    monkeypatch.setattr(collector, "model_file", model_file)
+    profile = profile_device(board, SPACE, settings=SETTINGS)
+    assert {(entry.key, entry.error) for entry in profile.failed} == {(key, "no such operator") for key in refused}

@@ -5,12 +5,13 @@ What differs between versions is asked for by name (`hasattr`), never by version
 
 from typing import Any, List, Optional
 
+from device_agents.backends.tensorrt.failures import code_of
 from device_agents.backends.tensorrt.onnx_file import OnnxFacts
 from device_agents.backends.tensorrt.precision import check_precision
 from device_agents.backends.tensorrt.timing_cache import TimingCacheFile
 from device_agents.backends.tensorrt.vendor import Vendor
 from device_agents.options import Options
-from device_agents.protocol import BACKEND_FAILED, BAD_MODEL, INVALID_PARAMS, RpcError
+from device_agents.protocol import BAD_MODEL, INVALID_PARAMS, RpcError
 
 
 def compile_engine(vendor: Vendor, onnx_path: str, facts: OnnxFacts, options: Options, cache: TimingCacheFile) -> Any:
@@ -40,8 +41,8 @@ def compile_engine(vendor: Vendor, onnx_path: str, facts: OnnxFacts, options: Op
     notes.append(cache.attach(config))
     serialized = builder.build_serialized_network(network, config)
     if serialized is None:
-        text = "TensorRT %s built no engine: %s."
-        raise RpcError(BACKEND_FAILED, text % (vendor.version, vendor.failures().rstrip(".")))
+        said = vendor.failures().rstrip(".")
+        raise RpcError(code_of(said), "TensorRT %s built no engine: %s." % (vendor.version, said))
     cache.keep(config)
     return bytes(serialized), notes
 
