@@ -70,7 +70,7 @@ def export(
     """
     from mosegedge.cli.choice import network_and_profile
     from mosegedge.devices import load_device
-    from mosegedge.export.build import open_builder
+    from mosegedge.export.build import DeviceForms, open_builder
     from mosegedge.export.inherit import export_inherited
     from mosegedge.export.predict import predicted_latency
     from mosegedge.export.suitable import opset_for
@@ -86,7 +86,8 @@ def export(
     predicted = predicted_latency(reference, info.space, architecture, root=profile_root) if reference else None
     with ExitStack() as stack:
         opened = open_builder(target, opset=opset, say=say, accept_new_host_key=accept_new_host_key)
-        builder = stack.enter_context(opened) if build else None
+        # Without a build the file still has to suit the device's compiler, which no agent needs to be asked about.
+        forms = stack.enter_context(opened) if build else DeviceForms(target, say)
         say(f"Re-estimating batch-norm statistics on {info.data} ...")
         bundle = export_inherited(
             output,
@@ -97,7 +98,7 @@ def export(
             guide=open_data(info.data, "guide", data_root),
             opset=opset,
             predicted=predicted,
-            builder=builder,
+            target=forms,
         )
     emit({"bundle": str(output), **bundle.manifest.model_dump()}, "\n".join(_lines(bundle)), as_json=as_json)
     say(f"Next: mosegedge verify {output} --device {device}")

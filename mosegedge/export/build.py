@@ -69,19 +69,16 @@ def open_builder(
         yield DeviceBuilder(agent, description, say)
 
 
-class DeviceBuilder:
-    """A device that is ready to build.
+class DeviceForms:
+    """What is known of a device that nobody has to reach: the forms that its compiler takes.
 
     Args:
-        agent: Its agent.
-        description: What the agent said about the device.
+        device: Where the network is to run.
         say: Shows one line of prose.
     """
 
-    def __init__(self, agent: AgentClient, description: DeviceDescription, say: Callable[[str], None]) -> None:
-        self._agent = agent
-        self._device = agent.device
-        self._description = description
+    def __init__(self, device: Device, say: Callable[[str], None]) -> None:
+        self._device = device
         self._say = say
 
     def suited(self, onnx: bytes) -> bytes:
@@ -105,6 +102,21 @@ class DeviceBuilder:
                 fix=errors[0].instead,
             )
         return rewritten
+
+
+class DeviceBuilder(DeviceForms):
+    """A device that is ready to build.
+
+    Args:
+        agent: Its agent.
+        description: What the agent said about the device.
+        say: Shows one line of prose.
+    """
+
+    def __init__(self, agent: AgentClient, description: DeviceDescription, say: Callable[[str], None]) -> None:
+        super().__init__(agent.device, say)
+        self._agent = agent
+        self._description = description
 
     def typed(self, onnx: bytes) -> bytes:
         """The network in the device's precision, where that has to be in the file; else as it is."""

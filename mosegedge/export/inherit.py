@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mosegedge.data.dataset import SegmentationSet
 from mosegedge.data.transforms import to_batch
-from mosegedge.export.build import DeviceBuilder
+from mosegedge.export.build import DeviceForms
 from mosegedge.export.bundle import Bundle, Prediction
 from mosegedge.export.write import export_bundle
 from mosegedge.files import sha256_of_file
@@ -25,7 +25,7 @@ def export_inherited(
     guide: SegmentationSet,
     opset: int,
     predicted: Prediction | None,
-    builder: DeviceBuilder | None = None,
+    target: DeviceForms | None = None,
 ) -> Bundle:
     """Exports one network with the weights and statistics that a search scored it with.
 
@@ -38,7 +38,7 @@ def export_inherited(
         guide: Its first picture becomes the golden input.
         opset: 11 to 17.
         predicted: What a profile predicts, where one was given.
-        builder: The device that the network is built for; None for the ONNX file alone.
+        target: Device that the ONNX file has to suit; a `DeviceBuilder` also builds its own file. None for neither.
     """
     space = supernet.space
     subnet = InheritedEvaluator(supernet, train, guide, guide_pictures=1).subnet(architecture)
@@ -52,5 +52,5 @@ def export_inherited(
         supernet_sha256=sha256_of_file(supernet_path),
         opset=opset,
         predicted=predicted,
-        builder=builder,
+        target=target,
     )

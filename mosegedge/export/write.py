@@ -15,7 +15,7 @@ from safetensors.torch import save
 
 from mosegedge.data.transforms import MEAN, STD
 from mosegedge.errors import ExportError
-from mosegedge.export.build import DeviceArtefact, DeviceBuilder
+from mosegedge.export.build import DeviceArtefact, DeviceBuilder, DeviceForms
 from mosegedge.export.bundle import CARD, REPORT, Bundle
 from mosegedge.export.manifest import (
     AGENT,
@@ -47,7 +47,7 @@ def export_bundle(
     supernet_sha256: str,
     opset: int,
     predicted: Prediction | None,
-    builder: DeviceBuilder | None = None,
+    target: DeviceForms | None = None,
 ) -> Bundle:
     """Writes a bundle; bundle.json comes last, so a folder without it is an export that was cut short.
 
@@ -61,7 +61,7 @@ def export_bundle(
         supernet_sha256: Digest of the checkpoint that the weights came from.
         opset: 11 to 17.
         predicted: What a profile predicts, where one was given.
-        builder: The device that the network is built for; None for the ONNX file alone.
+        target: Device that the ONNX file has to suit; a `DeviceBuilder` also builds its own file. None for neither.
 
     Raises:
         ExportError: The file is not valid ONNX, has a form that the device does not take, or ONNX Runtime on the host
@@ -71,9 +71,9 @@ def export_bundle(
     expected = torch_output(subnet, golden_input)
     facts = {"classes": ",".join(classes), "mean": json.dumps(list(MEAN)), "std": json.dumps(list(STD)), "data": data}
     model = onnx_from_subnet(subnet, space, opset=opset, metadata=facts)
-    model = builder.suited(model) if builder else model
+    model = target.suited(model) if target else model
     difference = check_against_torch(model, golden_input, expected)
-    artefact = _built(builder, model, golden_input, expected) if builder else None
+    artefact = _built(target, model, golden_input, expected) if isinstance(target, DeviceBuilder) else None
     files = {
         NETWORK: model,
         WEIGHTS: save({name: tensor.contiguous() for name, tensor in subnet.state_dict().items()}),

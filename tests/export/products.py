@@ -57,7 +57,7 @@ def make_bundle(
             guide=GUIDE,
             opset=opset,
             predicted=predicted,
-            builder=builder,
+            target=builder,
         )
 
 

@@ -219,3 +219,36 @@ def test_a_device_out_of_reach_leaves_the_onnx_file_alone_as_a_way_out(tmp_path,
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["artefact"] is None
     assert load_bundle(tmp_path / "out").manifest.artefact is None
+
+
+def test_onnx_alone_has_the_forms_that_the_compiler_of_a_device_out_of_reach_takes(tmp_path, checkpoint, monkeypatch):
+    from mosegedge.devices import load_device
+    from mosegedge.devices.suiting import in_forms_of
+
+    monkeypatch.chdir(tmp_path)
+    result = export(checkpoint, "--device", "atlas200i-dk-a2", "--output", "out", "--no-build")
+    assert result.exit_code == 0, result.output
+    plain = export(checkpoint, "--device", "local", "--opset", "11", "--output", "plain", "--no-build")
+    assert plain.exit_code == 0, plain.output
+    suited, as_it_was = (load_bundle(tmp_path / name).onnx() for name in ("out", "plain"))
+    assert suited == in_forms_of(load_device("atlas200i-dk-a2"), as_it_was) != as_it_was
+
+
+def test_onnx_alone_is_checked_against_the_tables_of_the_device(tmp_path, checkpoint, monkeypatch):
+    from mosegedge.networks import targets
+
+    asked: list[str] = []
+
+    def finding(content: bytes, target: str) -> list[targets.Finding]:
+        asked.append(target)
+        return [
+            targets.Finding(node="a", op_type="Resize", severity="error", why="It is unknown.", instead="Leave it out.")
+        ]
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(targets, "check_for", finding)
+    result = export(checkpoint, "--device", "atlas200dk", "--output", "out", "--no-build")
+    assert isinstance(result.exception, ExportError)
+    assert "ascend/Ascend310 does not take Resize as in a: It is unknown." in str(result.exception)
+    assert asked == ["ascend/Ascend310"]
+    assert not (tmp_path / "out").exists()
