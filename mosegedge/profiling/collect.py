@@ -139,6 +139,7 @@ class _Losses:
 
     def _count(self) -> None:
         """Begins anew when something was measured since the last loss."""
-        known = self.journal.bursts + len(self.journal.models) + len(self.journal.failed)
+        timed = self.journal.bursts - len(self.journal.unconfirmed)
+        known = timed + len(self.journal.models) + len(self.journal.failed)
         if known > self._known:
             self._known, self._lost_s, self._waits, self._deaths = known, time.monotonic(), 0, 0

@@ -43,6 +43,7 @@ class Collector:
         self._loaded: set[str] = set()
         self._memory_mib = 0
         self._full = False
+        self._window = _CHUNK
         self._started_s = time.monotonic()
 
     def run(self, command: str) -> DeviceDescription:
@@ -54,6 +55,7 @@ class Collector:
         require_suitable(self._plan.device, description, opset=self._plan.device.opset)
         self._journal.begin(self._plan, description, command=command)
         if not self._journal.ended:
+            self._discard_unconfirmed()
             self._build(description)
             self._journal.end(reason=self._measure())
         return description
@@ -96,6 +98,15 @@ class Collector:
                 self._time_cool(chunk)
         return f"{passes} passes"
 
+    def _discard_unconfirmed(self) -> None:
+        """Has bursts timed again of which nobody has asked whether the device was throttled meanwhile.
+
+        Windows are short from there on: whatever ends them all half-way must not have the same ones begun for ever.
+        """
+        if visits := self._journal.unconfirmed:
+            self._journal.discard(visits, reason="ended before the device was asked whether it was throttled")
+            self._window = max(1, len(visits) // 2)
+
     def _chunks(self, number: int) -> Iterator[list[Visit]]:
         """The bursts of one pass that are not on record, in the random order of this pass, a few dozen at a time.
 
@@ -105,8 +116,10 @@ class Collector:
         order = np.random.default_rng((self._plan.settings.seed, number)).permutation(len(visits))
         todo = [visits[place] for place in order if self._is_open(visits[place])]
         todo.sort(key=lambda visit: visit[0].key in self._journal.crashes)
-        for start in range(0, len(todo), _CHUNK):
-            yield todo[start : start + _CHUNK]
+        while todo:
+            yield todo[: self._window]
+            del todo[: self._window]
+            self._window = min(2 * self._window, _CHUNK)
 
     def _is_open(self, visit: Visit) -> bool:
         item, number = visit
@@ -118,6 +131,7 @@ class Collector:
             self._time(chunk)
             reasons = self._agent.conditions().get("throttled") or []
             if not reasons:
+                self._journal.confirm()
                 return
             what = f"throttled: {', '.join(map(str, reasons))}"
             if pause_s is None:

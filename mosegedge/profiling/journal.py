@@ -10,7 +10,8 @@
 {"type": "failed", "key": ..., "error": ...}            the device cannot run this model
 {"type": "event", "time": ..., "text": ...}             the agent or the connection was lost, and why
 {"type": "resumed", "time": ..., "text": ...}           measuring went on after that, or after another start
-{"type": "conditions", ...}                             clocks, temperature and load after some bursts
+{"type": "conditions", ...}                             clocks, temperature and load before each pass
+{"type": "cool", "bursts": 48}                          the device was not throttled during the bursts before this line
 {"type": "end", ...}                                    nothing more will be measured
 """
 
@@ -52,6 +53,8 @@ class ProfileJournal:
         self._bursts: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
         self._built: dict[str, list[str]] = {}
         self._early: list[dict[str, Any]] = []
+        self._tells_of_heat = False
+        self._unconfirmed: dict[tuple[str, int], None] = {}
         self._read()
         kept = self.begin_record.get("run") if self.begin_record else None
         self.run = str(kept) if kept else new_run()
@@ -65,6 +68,11 @@ class ProfileJournal:
     def bursts(self) -> int:
         """Number of bursts on record."""
         return sum(len(visits) for visits in self._bursts.values())
+
+    @property
+    def unconfirmed(self) -> list[tuple[str, int]]:
+        """Bursts of a device that tells when it is throttled, which has not told of these yet."""
+        return list(self._unconfirmed)
 
     @property
     def passes(self) -> int:
@@ -137,6 +145,11 @@ class ProfileJournal:
     def add_throttled(self, visits: Iterable[tuple[str, int]], *, reason: str) -> None:
         """Records bursts that count although the device was throttled, since waiting did not help."""
         self._append({"type": "throttled", "visits": [list(visit) for visit in visits], "reason": reason})
+
+    def confirm(self) -> None:
+        """Records that the device was not throttled during the bursts since it was last asked."""
+        if self._unconfirmed:
+            self._append({"type": "cool", "bursts": len(self._unconfirmed)})
 
     def add_failure(self, key: str, error: str) -> None:
         """Records that the device cannot run a model."""
@@ -229,18 +242,25 @@ class ProfileJournal:
                 self.crashes[record["key"]] = self.crashes.get(record["key"], 0) + 1
             case "throttled":
                 self.throttled.update({key: record["reason"] for key, _ in record["visits"]})
+                self._unconfirmed.clear()
+            case "cool":
+                self._unconfirmed.clear()
             case "discard":
                 for key, visit in record["visits"]:
                     self._bursts[key].pop(visit, None)
+                    self._unconfirmed.pop((key, visit), None)
             case "burst":
                 self._bursts[record["key"]][record["visit"]] = record
                 self.crashes.pop(record["key"], None)
+                if self._tells_of_heat:
+                    self._unconfirmed[record["key"], record["visit"]] = None
             case "failed":
                 self.failed[record["key"]] = record["error"]
             case "event":
                 self.events.append(record["text"])
             case "conditions":
                 self.conditions.append(record["values"])
+                self._tells_of_heat = "throttled" in record["values"]
             case "resumed":
                 pass
             case "end":

@@ -387,3 +387,42 @@ def test_a_model_that_the_host_cannot_make_for_the_device_is_left_out(board, mon
     monkeypatch.setattr(collector, "model_file", model_file)
     profile = profile_device(board, SPACE, settings=SETTINGS)
     assert {(entry.key, entry.error) for entry in profile.failed} == {(key, "no such operator") for key in refused}
+
+
+def ended_before_the_check(board, monkeypatch, conditions):
+    """Measures until the device is asked for the second time, which is after the first window; returns its bursts."""
+    asked = []
+
+    def end_at_the_check(agent):
+        asked.append(agent)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return conditions
+
+    with monkeypatch.context() as ending:
+        ending.setattr(AgentClient, "conditions", end_at_the_check)
+        with pytest.raises(KeyboardInterrupt):
+            profile_device(board, SPACE, settings=SETTINGS)
+    return bursts()
+
+
+def test_bursts_before_the_question_for_heat_was_answered_are_measured_again(board, monkeypatch, undisturbed):
+    window = ended_before_the_check(board, monkeypatch, {"throttled": []})
+    assert window
+    monkeypatch.setattr(AgentClient, "conditions", lambda agent: {"throttled": []})
+    assert_equal(profile_device(board, SPACE, settings=SETTINGS), undisturbed)
+    assert {visit for visit, count in bursts().items() if count == 2} == set(window)
+    assert not ProfileJournal(JOURNAL).unconfirmed
+
+
+def test_a_device_that_tells_nothing_of_heat_keeps_its_bursts(board, monkeypatch, undisturbed):
+    ended_before_the_check(board, monkeypatch, {})
+    assert_equal(profile_device(board, SPACE, settings=SETTINGS), undisturbed)
+    assert_complete(make_plan(SPACE, board, SETTINGS))
+    assert '"cool"' not in JOURNAL.read_text()
+
+
+def test_an_agent_that_ends_within_every_window_is_still_done_some_day(board, monkeypatch, undisturbed):
+    monkeypatch.setattr(AgentClient, "conditions", lambda agent: {"throttled": []})
+    Path("deaths").write_text("300 " * 8)  # a window takes some 400 runs
+    assert_equal(profile_device(board, SPACE, settings=SETTINGS), undisturbed)
