@@ -196,3 +196,15 @@ def _ends(pid: int) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+@pytest.mark.parametrize(
+    ("run_mode", "memory", "told"), [(1, "0", [5120, 8192]), (1, "1", [5120, 8192]), (1, "9", None), (0, "0", None)]
+)
+def test_the_memory_of_a_card_is_told_and_that_of_a_board_is_the_processors(tmp_path, run_mode, memory, told):
+    board = Board(tmp_path, run_mode=run_mode, extra={"ASCEND_STANDIN_MEMORY": memory})
+    with board.agent() as agent:
+        model = add(board.hello(agent), small_model())
+        assert agent.call("load", model=model, format="onnx")["result"]["accelerator_mib"] == told
+    asked = [line for line in board.log() if "get_mem_info" in line]
+    assert bool(asked) is (run_mode == 1)

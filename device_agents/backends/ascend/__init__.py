@@ -11,7 +11,7 @@ program (ATC, npu-smi, msprof, the run under the profiler) is started by that.
     profiled_run.py   the process under the profiler          onnx_inputs.py  shapes of an ONNX file
 """
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from device_agents.artefacts import Built
 from device_agents.backends.ascend.board import Board
@@ -66,6 +66,11 @@ def close(model: Any) -> None:
 def conditions() -> Dict[str, Any]:
     """Temperature, power, load and health, where npu-smi is there."""
     return _board["open"].npu_smi.conditions()
+
+
+def memory() -> Tuple[int, ...]:
+    """Used and total MiB of a card; empty for a board, whose chip shares the processor's memory."""
+    return _board["open"].session().memory_mib()
 
 
 def layers(model: Any, runs: int) -> List[Dict[str, Any]]:

@@ -7,12 +7,14 @@ import contextlib
 import importlib
 import platform
 import sys
-from typing import Any, Callable
+from typing import Any, Callable, Tuple
 
 from device_agents.backends.ascend.acl_errors import failure
 from device_agents.protocol import BACKEND_FAILED, RpcError
 
-ON_DEVICE = 0
+ON_DEVICE, ON_CARD = 0, 1
+# Members of aclrtMemAttr, by the vendor's header acl_rt.h: a card has one kind of memory or the other.
+_HBM_MEM, _DDR_MEM = 1, 0
 _RUN_MODES = {0: "root complex: the board's own processor is the host", 1: "endpoint: a card in a host"}
 
 
@@ -55,6 +57,17 @@ class Session:
     def run_mode_text(self) -> str:
         """One line about who is host and who is device."""
         return _RUN_MODES.get(self.run_mode, "run mode %d" % self.run_mode)
+
+    def memory_mib(self) -> Tuple[int, ...]:
+        """Used and total memory of a card; empty where it cannot tell, and on a board, which has none of its own."""
+        if self.run_mode != ON_CARD:
+            return ()
+        for attribute in (_HBM_MEM, _DDR_MEM):
+            free, total, status = self.acl.rt.get_mem_info(attribute)
+            # What it says of the kind that a card does not have is not documented: a failure, or nothing.
+            if status == 0 and total > 0:
+                return (total - free) // 2**20, total // 2**20
+        return ()
 
     def done(self, call: str, status: Any) -> None:
         """Checks the status of a call."""

@@ -5,6 +5,7 @@ It knows nothing of a chip. What it does is set by variables:
     ASCEND_STANDIN_CANN      5.1 (no bytes functions, no soc name, no error texts) or 6.0
     ASCEND_STANDIN_SOC       the chip
     ASCEND_STANDIN_RUN_MODE  0 for a board (RC), 1 for a card
+    ASCEND_STANDIN_MEMORY    0 for a card with DDR memory, 1 for HBM, anything else for one that cannot tell
     ASCEND_STANDIN_FAIL      calls that return a number instead of 0: "acl.rt.set_device=507033,acl.init=100001"
     ASCEND_STANDIN_MS_PER_MB a law of times: 0.05 ms and so much for each megabyte of model and input; else 1.25 ms
     ASCEND_STANDIN_LOG       file that gets one line a call, and what was done wrong

@@ -62,6 +62,13 @@ def _elapsed(start, end):
     return STATE.held["event"][end] - STATE.held["event"][start], status
 
 
+def _mem_info(attribute):
+    status = call("acl.rt.get_mem_info")
+    if attribute != STATE.memory_kind:
+        return 0, 0, status
+    return 3 * 2**30, 8 * 2**30, status
+
+
 RT = SimpleNamespace(
     set_device=_set_device,
     reset_device=_reset_device,
@@ -80,6 +87,7 @@ RT = SimpleNamespace(
     malloc_host=lambda size: _malloc("acl.rt.malloc_host", "host memory", size),
     free_host=lambda place: STATE.drop("host memory", place, call("acl.rt.free_host")),
     memcpy=_memcpy,
+    get_mem_info=_mem_info,
 )
 
 

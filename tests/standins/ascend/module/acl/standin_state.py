@@ -10,6 +10,7 @@ class _State:
         self.cann = os.environ.get("ASCEND_STANDIN_CANN", "6.0")
         self.soc = os.environ.get("ASCEND_STANDIN_SOC", "Ascend310")
         self.run_mode = int(os.environ.get("ASCEND_STANDIN_RUN_MODE", "0"))
+        self.memory_kind = int(os.environ.get("ASCEND_STANDIN_MEMORY", "0"))
         pairs = [item.split("=") for item in os.environ.get("ASCEND_STANDIN_FAIL", "").split(",") if item]
         self.fail = {name: int(number) for name, number in pairs}
         self.initialised = self.was_initialised = self.on_device = self.failed = False
