@@ -1,7 +1,9 @@
 """Command line of the agent: `python -m device_agents --backend onnxruntime`, or the same as one zip file."""
 
 import argparse
+import signal
 import sys
+from typing import Any
 
 OLDEST_PYTHON = (3, 7)
 
@@ -21,8 +23,16 @@ def main() -> int:
     # Imported here: an interpreter that is too old must come as far as the message above.
     from device_agents import agent, protocol
 
+    signal.signal(signal.SIGTERM, _end)
     wire = protocol.Wire.take_over_stdout()
     return agent.serve(wire, arguments.backend, arguments.cache, arguments.lock)
+
+
+def _end(number: int, frame: Any) -> None:
+    """Ends like a program that was hung up on: the compilers and the folders of this conversation go with it."""
+    del frame
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any, Dict, List
 
 from device_agents import VERSION, priority, protocol, telemetry, timing
 from device_agents.artefacts import Built, sha256_of
-from device_agents.cache import Cache
+from device_agents.cache import Cache, default_root
 from device_agents.lock import DeviceLock
 from device_agents.options import Options
 from device_agents.protocol import (
@@ -26,7 +26,13 @@ _MOST_THREADS = 1024
 
 def serve(wire: Wire, backend_name: str, cache_root: str, lock_path: str) -> int:
     """Serves one host over a wire until it hangs up; returns the exit status."""
-    cache = Cache(cache_root)
+    folders = (default_root(cache_root), os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - only named in messages
+    try:
+        cache = Cache(cache_root)
+    except OSError as error:
+        # The host has asked nothing yet: its first request gets the reason.
+        protocol.serve(wire, {"hello": functools.partial(_refuse, error)}, folders)
+        return 1
     agent = Agent(wire, backend_name, cache, DeviceLock(lock_path))
     methods = {
         "hello": agent.hello,
@@ -42,11 +48,16 @@ def serve(wire: Wire, backend_name: str, cache_root: str, lock_path: str) -> int
         "run": agent.run,
     }
     try:
-        protocol.serve(wire, methods)
+        protocol.serve(wire, methods, folders)
     finally:
         agent.end()
         cache.close()
     return 0
+
+
+def _refuse(error: OSError, values: Dict[str, Any]) -> None:
+    del values
+    raise error
 
 
 class Agent:

@@ -11,6 +11,7 @@ import tempfile
 import time
 from typing import Any, Callable, Dict, List, Optional
 
+from device_agents import leftovers
 from device_agents.protocol import BACKEND_FAILED, RpcError
 
 _BLOCK_BYTES = 1024 * 1024
@@ -49,7 +50,7 @@ def cached_build(folder: str, parts: Dict[str, Any], suffix: str, compile_to: Ca
         os.utime(path, None)
         return Built(path, True, record["seconds"], record["notes"])
     # In a folder of its own: compilers write other files beside the one that is asked for.
-    with tempfile.TemporaryDirectory(prefix="mosegedge-build-", dir=folder) as scratch:
+    with tempfile.TemporaryDirectory(prefix=leftovers.prefix("build"), dir=folder) as scratch:
         started = time.monotonic()
         unfinished = os.path.join(scratch, "model.%s" % suffix)
         notes = compile_to(unfinished)

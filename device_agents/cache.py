@@ -4,9 +4,11 @@ import contextlib
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from typing import List
 
+from device_agents import leftovers
 from device_agents.artefacts import sha256_of
 from device_agents.protocol import BACKEND_FAILED, BAD_MODEL, RpcError
 
@@ -23,14 +25,14 @@ class Cache:
     """
 
     def __init__(self, root: str) -> None:
-        home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-        self.root = os.path.abspath(root or os.path.join(home, "mosegedge"))
+        self.root = default_root(root)
         self.models = os.path.join(self.root, "models")
         self.built = os.path.join(self.root, "built")
         for folder in (self.models, self.built):
             if not os.path.isdir(folder):
-                os.makedirs(folder)
-        self.tensors = tempfile.mkdtemp(prefix="mosegedge-tensors-")
+                os.makedirs(folder, exist_ok=True)  # Another agent may make it at the same time.
+        leftovers.remove_leftovers(self.root, tempfile.gettempdir(), sys.argv[0])
+        self.tensors = tempfile.mkdtemp(prefix=leftovers.prefix("tensors"))
         self._prune()
 
     def missing(self, digests: List[str], model_format: str) -> List[str]:
@@ -96,6 +98,12 @@ class Cache:
             with contextlib.suppress(FileNotFoundError):  # Another agent removed it.
                 os.remove(path)
             total -= size
+
+
+def default_root(root: str) -> str:
+    """The cache folder that was asked for, or the user's own."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.abspath(root or os.path.join(home, "mosegedge"))
 
 
 def _checked(digest: str) -> str:

@@ -19,7 +19,9 @@ import json
 import os
 import sys
 import traceback
-from typing import Any, BinaryIO, Callable, Dict, List, Optional
+from typing import Any, BinaryIO, Callable, Dict, List, Optional, Sequence
+
+from device_agents import disk
 
 PROTOCOL_VERSION = 2
 
@@ -102,12 +104,13 @@ class Wire:
         self._replies.flush()
 
 
-def serve(wire: Wire, methods: Dict[str, Callable[..., Any]]) -> None:
+def serve(wire: Wire, methods: Dict[str, Callable[..., Any]], folders: Sequence[str] = ()) -> None:
     """Answers requests until the host closes the channel.
 
     Args:
         wire: The channel.
         methods: Functions by method name; each takes the request's parameters.
+        folders: Where the agent writes, for messages about a full disk.
     """
     greeted = False
     # The host has gone: there is nobody to answer, and the lock is wanted elsewhere.
@@ -117,10 +120,12 @@ def serve(wire: Wire, methods: Dict[str, Callable[..., Any]]) -> None:
             if line is None:
                 return
             if line.strip():
-                greeted = _answer(wire, methods, line, greeted)
+                greeted = _answer(wire, methods, line, greeted, folders)
 
 
-def _answer(wire: Wire, methods: Dict[str, Callable[..., Any]], line: bytes, greeted: bool) -> bool:
+def _answer(
+    wire: Wire, methods: Dict[str, Callable[..., Any]], line: bytes, greeted: bool, folders: Sequence[str]
+) -> bool:
     """Answers one request; returns whether the host has said hello by then."""
     request_id = None
     try:
@@ -134,6 +139,10 @@ def _answer(wire: Wire, methods: Dict[str, Callable[..., Any]], line: bytes, gre
         return greeted
     except ConnectionError:
         raise
+    except OSError as error:
+        # A full disk can show wherever a file is written, in the agent or in a vendor's library.
+        wire.fail(request_id, RpcError(BACKEND_FAILED, disk.sentence(error, folders)))
+        return greeted
     except Exception as error:
         # The border of the agent: whatever a vendor library raises has to reach the host as a sentence.
         trace = traceback.format_exc().splitlines()[-_TRACE_LINES:]

@@ -79,6 +79,8 @@ def load(built_path, options):
         raise RpcError(BACKEND_FAILED, "ATC ran out of disk space.")
     if "fail" in content:
         raise RpcError(BAD_MODEL, content["fail"])
+    if "system" in content:
+        raise OSError(content["system"], os.strerror(content["system"]))
     if "crash" in content:
         raise ZeroDivisionError(content["crash"])
     return Model(content)

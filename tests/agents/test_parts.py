@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import device_agents
 from device_agents import __main__ as command_line
-from device_agents import lock, priority, telemetry, timing
+from device_agents import disk, leftovers, lock, priority, telemetry, timing
 from device_agents.cache import Cache
 from device_agents.protocol import RpcError
 
@@ -139,3 +141,66 @@ def test_every_module_parses_as_python_36(source):
     names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
     names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     assert not [name for name in names if name.split(".")[0] in {"mosegedge", "__future__"}]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "disk is full: No space left"),
+        (errno.EDQUOT, "disk is full: Disk quota exceeded"),
+        (errno.EROFS, "may not use a file or folder: Read-only file system"),
+        (errno.EACCES, "may not use a file or folder: Permission denied"),
+        (errno.EIO, "refused something: Input/output error"),
+    ],
+)
+def test_what_the_system_refuses_is_a_sentence(tmp_path, number, words):
+    text = disk.sentence(OSError(number, os.strerror(number), str(tmp_path / "absent" / "file")), ())
+    assert words in text
+    assert str(tmp_path / "absent" / "file") in text
+    assert (f"MiB free in {tmp_path}/absent" in text) == (number != errno.EIO)
+
+
+def aged(path: Path, *, folder: bool = False) -> Path:
+    if folder:
+        path.mkdir()
+    else:
+        path.write_bytes(b"x")
+    long_ago = time.time() - 2 * 24 * 3600
+    os.utime(path, (long_ago, long_ago))
+    return path
+
+
+def test_leftovers_go_when_their_process_ended_or_they_are_old(tmp_path):
+    for name in ("models", "built", "agents", "tmp"):
+        (tmp_path / name).mkdir()
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    mine = leftovers.prefix("build")
+    of_the_ended = mine.replace(f"-{os.getpid()}-", f"-{child.pid}-")
+    elsewhere = of_the_ended.replace("mosegedge-build-", "mosegedge-build-other_")
+    built, models, agents, temporary = (tmp_path / name for name in ("built", "models", "agents", "tmp"))
+    kept = [built / f"{mine}abc", built / f"{elsewhere}abc", models / ".mosegedge-12.part"]
+    for path in kept:
+        path.mkdir()
+    (built / f"{of_the_ended}abc").mkdir()
+    (built / f"{of_the_ended}abc" / "model.om").write_bytes(b"half")
+    aged(built / f"{elsewhere}old", folder=True)
+    aged(models / ".mosegedge-34.part")
+    aged(agents / ".abc.pyz.x7")
+    aged(temporary / "mosegedge-tensors-x7", folder=True)
+    kept += [aged(models / f"{'a' * 64}.onnx"), aged(temporary / "mosegedge", folder=True), aged(temporary / ".X")]
+    kept += [aged(agents / f"{number}.pyz") for number in range(5)]
+    for number, path in enumerate(kept[-5:]):
+        os.utime(path, (1000 + number, 1000 + number))
+    leftovers.remove_leftovers(str(tmp_path), str(temporary), str(kept.pop(-4)))
+    kept.append(agents / "1.pyz")
+    kept.remove(agents / "0.pyz")
+    assert {path for folder in (built, models, agents, temporary) for path in folder.iterdir()} == set(kept)
+
+
+def test_agents_that_may_still_run_keep_their_file(tmp_path):
+    (tmp_path / "agents").mkdir()
+    for number in range(6):
+        (tmp_path / "agents" / f"{number}.pyz").write_bytes(b"x")
+    leftovers.remove_leftovers(str(tmp_path), str(tmp_path / "tmp"))
+    assert len(list((tmp_path / "agents").iterdir())) == 6

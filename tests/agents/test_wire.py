@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -182,3 +184,45 @@ def test_the_agent_ends_and_cleans_up_when_the_host_hangs_up(agent):
     agent.process.stdin.close()
     assert agent.process.wait(20) == 0
     assert not tensors.exists()
+
+
+def test_a_full_disk_is_a_sentence_with_the_folder_and_the_room_in_it(agent, tmp_path):
+    hello = agent.hello()
+    model = add_model(hello, system=errno.ENOSPC)
+    error = agent.call("load", model=model, format="onnx")["error"]
+    assert error["code"] == -32004
+    assert error["message"].startswith("The device's disk is full: No space left on device (")
+    assert f"MiB free in {tmp_path / 'cache'}, " in error["message"]
+    assert "data" not in error
+
+
+def test_a_cache_that_cannot_be_made_is_a_sentence_of_the_first_reply(tmp_path):
+    (tmp_path / "cache").write_text("a file in the place of the folder")
+    with AgentProcess(tmp_path) as agent:
+        error = agent.call("hello", **HELLO)["error"]
+        agent.process.stdin.close()
+        assert agent.process.wait(20) == 1
+        assert agent.process.stderr.read() == b""
+    assert error["code"] == -32004
+    assert error["message"] == f"The device's system refused something: Not a directory: {tmp_path / 'cache'}/models."
+
+
+def test_an_agent_that_is_asked_to_end_leaves_no_tensors(tmp_path):
+    with AgentProcess(tmp_path) as agent:
+        tensors = agent.hello()["tensors"]
+        assert Path(tensors).is_dir()
+        agent.process.send_signal(signal.SIGTERM)
+        assert agent.process.wait(20) == 128 + signal.SIGTERM
+    assert not Path(tensors).exists()
+
+
+def test_the_next_agent_removes_what_a_killed_one_left(tmp_path):
+    temporary = {"TMPDIR": str(tmp_path)}
+    with AgentProcess(tmp_path, environment=temporary) as agent:
+        tensors = agent.hello()["tensors"]
+        agent.process.kill()
+        agent.process.wait(20)
+    assert Path(tensors).is_dir()
+    with AgentProcess(tmp_path, environment=temporary) as agent:
+        agent.hello()
+        assert not Path(tensors).exists()

@@ -5,6 +5,8 @@ import os
 import tempfile
 from typing import Any, List
 
+from device_agents import leftovers
+
 
 class TimingCacheFile:
     """One file for a GPU, its driver and CUDA, and a version of TensorRT: a cache is bound to all of them.
@@ -34,10 +36,14 @@ class TimingCacheFile:
         serialized = timing_cache.serialize() if timing_cache is not None else None
         if serialized is None:
             return
-        descriptor, unfinished = tempfile.mkstemp(prefix="timing-", dir=os.path.dirname(self.path))
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(bytes(serialized))
-        os.replace(unfinished, self.path)
+        descriptor, unfinished = tempfile.mkstemp(prefix=leftovers.prefix("timing"), dir=os.path.dirname(self.path))
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(bytes(serialized))
+            os.replace(unfinished, self.path)
+        except BaseException:
+            os.remove(unfinished)
+            raise
 
     def _read(self) -> bytes:
         try:
