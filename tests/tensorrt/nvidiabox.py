@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import runpy
 import stat
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from mosegedge.devices.backends import get_backend
 from mosegedge.files import sha256_of_bytes
 
 STANDINS = Path(__file__).parents[1] / "standins" / "nvidia"
+NAMES = runpy.run_path(str(STANDINS / "common" / "standin_names.py"))["NAMES"]
 # Found by its path, since folders of tests are no packages.
 _SPEC = importlib.util.spec_from_file_location("agentprocess", STANDINS.parents[1] / "agents" / "agentprocess.py")
 agentprocess = sys.modules.get("agentprocess") or importlib.util.module_from_spec(_SPEC)

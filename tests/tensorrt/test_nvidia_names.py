@@ -8,11 +8,12 @@ import re
 from pathlib import Path
 
 import pytest
-from nvidiabox import STANDINS
+from nvidiabox import NAMES, STANDINS
 
 import device_agents
 
-NAMES = json.loads((STANDINS / "names.json").read_text())
+PARTS = json.loads((STANDINS / "names.json").read_text())
+SPELLED_OUT = set((STANDINS / "spelled_out.txt").read_text().split())
 ROOT = Path(device_agents.__file__).parent
 BACKEND = sorted((ROOT / "backends" / "tensorrt").glob("*.py"))
 # What an object of the vendor is called in the agent, and its class.
@@ -20,7 +21,7 @@ RECEIVERS = {
     "trt": "",
     "builder": "Builder",
     "parser": "OnnxParser",
-    "parser_error": "IParserError",
+    "parser_error": "ParserError",
     "config": "IBuilderConfig",
     "timing_cache": "ITimingCache",
     "runtime": "Runtime",
@@ -73,7 +74,7 @@ def test_the_walk_finds_what_is_used():
         "IExecutionContext.execute_async_v3",
         "IExecutionContext.enqueue_emits_profile",
         "ICudaEngine.get_tensor_name",
-        "IParserError.desc",
+        "ParserError.desc",
         "EngineInspector.get_engine_information",
         "Runtime.deserialize_cuda_engine",
         "Builder.build_serialized_network",
@@ -111,3 +112,23 @@ def test_fields_of_nvidia_smi_and_arguments_of_trtexec():
 def test_ranges_are_well_formed():
     for table in ("tensorrt", "trtexec"):
         assert all(re.fullmatch(r"\d+\.\d+(<\d+\.\d+)?", text) for text in NAMES[table].values())
+
+
+@pytest.mark.parametrize("table", PARTS["reference"])
+def test_a_name_is_spelled_out_in_the_notes_or_has_another_source(table):
+    reference = PARTS["reference"][table]
+    other = PARTS["elsewhere"].get(table, {"source": "none", "names": []})
+    assert other["source"]
+    assert not set(reference) & set(other["names"])
+    assert set(NAMES[table]) == {*reference, *other["names"]}
+
+    def words(name: str) -> set[str]:
+        """A command and its option, a class and its member; the names of other tables are one word."""
+        return set(name.split({"tensorrt": ".", "jetson": " "}.get(table)))
+
+    assert [name for name in reference if not words(name) <= SPELLED_OUT] == []
+    assert [name for name in other["names"] if words(name) <= SPELLED_OUT] == []
+
+
+def test_every_table_with_another_source_is_a_table():
+    assert set(PARTS["elsewhere"]) <= set(PARTS["reference"])

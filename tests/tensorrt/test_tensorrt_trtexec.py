@@ -7,13 +7,14 @@ import time
 from pathlib import Path
 
 import pytest
-from nvidiabox import STANDINS, Box
+from nvidiabox import NAMES as TABLES
+from nvidiabox import Box
 
 from device_agents.backends.tensorrt import trtexec
 from device_agents.protocol import RpcError
 from mosegedge.files import sha256_of_bytes
 
-NAMES = json.loads((STANDINS / "names.json").read_text())["trtexec"]
+NAMES = TABLES["trtexec"]
 BARE = "cuda_new nvml"
 VERSIONS = [(8, 5, 3), (8, 6, 1), (10, 3, 0), (11, 4, 0)]
 

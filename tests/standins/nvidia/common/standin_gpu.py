@@ -7,12 +7,11 @@ Not NVIDIA software. The stand-ins for cuda-python (12 and 13) and TensorRT (8.5
 """
 
 import ctypes
-import json
 import os
 import signal
-from pathlib import Path
 
-NAMES = json.loads((Path(__file__).parents[1] / "names.json").read_text())
+from standin_names import NAMES
+
 NAME = "NVIDIA GeForce RTX 3090 (stand-in)"
 PCI_BUS_ID = "0000:65:00.0"
 LAUNCH_NS = 1000

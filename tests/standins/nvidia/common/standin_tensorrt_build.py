@@ -108,7 +108,7 @@ def classes(v):
             }
             return v.IHostMemory(standin_plan.pack(facts, network._content))
 
-    class IParserError(v.Documented):
+    class ParserError(v.Documented):
         def __init__(self, text, index, name, operator):
             self._values = (text, index, name, operator)
 
@@ -142,7 +142,7 @@ def classes(v):
                 text = (
                     f"In node {index} with name: {name} and operator: {operator}: UNSUPPORTED_NODE: Assertion failed."
                 )
-                self._errors.append(IParserError(text, index, name, operator))
+                self._errors.append(ParserError(text, index, name, operator))
             return not self._errors
 
         def get_error(self, index):

@@ -1,12 +1,13 @@
 """Stand-in for nvidia-smi of driver 560; STANDIN_SMI = "old" knows neither compute_cap nor event reasons."""
 # ruff: noqa: T201 - it is a command
 
-import json
 import os
 import sys
 from pathlib import Path
 
-NAMES = json.loads((Path(__file__).parents[1] / "names.json").read_text())
+sys.path.insert(0, str(Path(__file__).parents[1] / "common"))
+from standin_names import NAMES
+
 VALUES = {
     "name": "NVIDIA GeForce RTX 3090 (stand-in)",
     "uuid": "GPU-11111111-2222-3333-4444-555555555555",
