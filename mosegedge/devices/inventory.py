@@ -41,13 +41,13 @@ class Device:
         user: Login name; empty for that of ~/.ssh/config, or one's own.
         identity: Private key file; empty for those of ~/.ssh/config and the agent.
         environment: Script on the device that is read before the interpreter starts, as a vendor's set_env.sh; of
-            several with commas the first that exists.
+            several with commas the first that exists. bash reads it, or sh where there is no bash.
         threads: Threads inside one operator.
         precision: Number format of weights and activations.
         clock: Whose time counts: `host` includes the launch, `device` is what the accelerator's own clock says.
         opset: Highest ONNX opset that its runtime or compiler takes.
-        interpreter: Python on the device; empty for the one that mosegedge runs under, or python3 over SSH. Over SSH
-            several with commas are candidates.
+        interpreter: Python on the device; empty for the one that mosegedge runs under, or python3 over SSH. Of several
+            with commas the first that exists and is new enough.
         cache: Folder on the device for models; empty for the user's cache folder there.
         description: One line for lists.
         settings: What only its backend knows; see `Backend.settings`.

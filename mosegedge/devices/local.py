@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +17,8 @@ from typing import IO, Self
 from mosegedge.devices.inventory import Device
 from mosegedge.errors import DeviceError
 from mosegedge.files import write_atomic
+
+_START_S = 60.0
 
 
 class LocalProcess:
@@ -54,6 +58,14 @@ class LocalProcess:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
+    def discard(self) -> None:
+        """Ends it, and gives back what it holds."""
+        self.kill()
+        self._child.wait()
+        for stream in (self.stdin, self.stdout, self.stderr):
+            with contextlib.suppress(OSError):
+                stream.close()
+
     def lost(self) -> str:
         """Nothing can break between a program and its parent."""
         return ""
@@ -65,7 +77,9 @@ class LocalConnection:
     def __init__(self, device: Device, *, accept_new_host_key: bool = False) -> None:
         del accept_new_host_key  # There is no host to mistake for another.
         self.notes: list[str] = []
-        self._interpreter = device.interpreter or sys.executable
+        self._device = device
+        self._interpreters = [_here(path) if "/" in path else path for path in _listed(device.interpreter)]
+        self._environments = [_here(path) for path in _listed(device.environment)]
         home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         self.cache = device.cache or str(Path(home) / "mosegedge")
 
@@ -78,8 +92,11 @@ class LocalConnection:
         """Nothing to close: processes belong to those who started them."""
 
     def run(self, arguments: Sequence[str]) -> LocalProcess:
-        """Starts a Python program with the device's interpreter."""
-        return LocalProcess([self._interpreter, *arguments])
+        """Starts a Python program with the device's interpreter, in its environment."""
+        interpreters = self._interpreters or [sys.executable]
+        if len(interpreters) == 1 and not self._environments:
+            return LocalProcess([*interpreters, *arguments])
+        return self._started(interpreters, arguments)
 
     def put(self, content: bytes, path: str) -> None:
         """Writes a file unless it is there already; it appears whole or not at all."""
@@ -95,6 +112,47 @@ class LocalConnection:
             return Path(path).read_bytes()
         except OSError as error:
             raise DeviceError(f"{path} cannot be read: {error.strerror}.") from error
+
+    def _started(self, interpreters: Sequence[str], arguments: Sequence[str]) -> LocalProcess:
+        """Where there is something to choose or to read first: the shell that becomes the program, as on a board."""
+        from mosegedge.devices.ssh.answer import Wanted, ended_by_script, read_answer, refusal
+        from mosegedge.devices.ssh.start import STARTED, start_program
+
+        start = start_program(interpreters, self._environments, arguments)
+        process = LocalProcess(["sh", "-c", start.command])
+        timer = threading.Timer(_START_S, process.kill)
+        timer.start()
+        try:
+            answer = read_answer(start, process.stdout.readline)
+            if answer.word == STARTED:
+                if answer.note and answer.note not in self.notes:
+                    self.notes.append(answer.note)
+                return process
+            wanted = Wanted(
+                name=self._device.name,
+                user=getpass.getuser(),
+                interpreters=interpreters,
+                environments=self._environments,
+                source=self._device.source,
+            )
+            if answer.word:
+                raise refusal(wanted, answer)
+            if answer.is_endless:
+                process.kill()
+            raise ended_by_script(wanted, answer, process.wait(), process.stderr.read())
+        except BaseException:
+            process.discard()
+            raise
+        finally:
+            timer.cancel()
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _here(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

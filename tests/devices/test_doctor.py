@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mosegedge.devices import Device, open_agent
+from mosegedge.devices import Device, connect, open_agent
 from mosegedge.devices.doctor.agent import agent_checks
 from mosegedge.devices.doctor.diagnosis import Check, Diagnosis, diagnose
 from mosegedge.devices.inventory import find_definition
@@ -174,10 +174,47 @@ def test_a_device_that_another_run_holds_says_who(device):
     assert check(diagnose(device), "users").status == "ok"
 
 
-def test_an_environment_script_is_not_read_on_this_machine_and_that_is_said(device):
-    diagnosis = diagnose(replace(device, environment="/opt/set_env.sh"))
-    assert check(diagnosis, "environment").status == "warning"
-    assert "/opt/set_env.sh" in check(diagnosis, "environment").fix
+def test_an_environment_script_is_read_on_this_machine_too(device, tmp_path):
+    script = tmp_path / "set_env.sh"
+    script.write_text("words=(a b)\nexport WORD=${words[1]}\n")
+    there = replace(device, environment=f"/opt/absent.sh, {script}")
+    found = check(diagnose(there), "environment")
+    assert (found.status, found.found) == ("ok", str(script))
+    with connect(there) as connection:
+        process = connection.run(["-c", "import os; print(os.environ['WORD'])"])
+        assert process.stdout.read() == b"b\n"
+        assert process.wait(20) == 0
+        for stream in (process.stdin, process.stdout, process.stderr):
+            stream.close()
+    script.write_text("false\n")
+    found = check(diagnose(there), "environment")
+    assert found.status == "warning"
+    assert f"{script} ended with status 1" in found.found
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [(None, "no environment script /opt/set_env.sh or "), ("echo Go away >&2; exit 3", "set env.sh ended the shell")],
+)
+def test_an_environment_script_that_is_missing_or_ends_the_shell_is_named(device, tmp_path, text, what):
+    script = tmp_path / "set env.sh"
+    if text:
+        script.write_text(text)
+    diagnosis = diagnose(replace(device, environment=f"/opt/set_env.sh, {script}"))
+    found = check(diagnosis, "environment")
+    assert what in found.found
+    if text:
+        assert "status 3" in found.found
+        assert "Go away" in found.found
+    assert_skipped_after(diagnosis, "environment")
+
+
+def test_the_first_interpreter_that_exists_is_taken_on_this_machine_too(device, tmp_path):
+    old = interpreter(tmp_path, "sys.exit(1)")
+    diagnosis = diagnose(replace(device, interpreter=f"/no/python3, {old}, {sys.executable}"))
+    assert sys.executable in check(diagnosis, "interpreter").found
+    found = check(diagnose(replace(device, interpreter="/no/python3, python9")), "interpreter")
+    assert "no interpreter /no/python3 or python9" in found.found
 
 
 @pytest.fixture

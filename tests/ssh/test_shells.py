@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -89,6 +90,74 @@ def test_the_environment_script_is_read_first(board, tmp_path):
     (tmp_path / "remote home/env.sh").write_text("export WHERE=home\n")
     assert output(replace(board, environment="~/env.sh")) == b"home\n"
     assert output(replace(board, environment="env.sh")) == b"home\n"
+
+
+def test_a_script_that_is_written_for_bash_is_read_by_bash(board, tmp_path):
+    script = tmp_path / "set_env.sh"
+    script.write_text(
+        "set -u; words=(there here); here=${BASH_SOURCE[0]}\n[[ $here == *env.sh ]] && export WHERE=$words\n"
+    )
+    assert output(replace(board, environment=str(script)), ODD) == f"there {ODD}\n".encode()
+
+
+@pytest.mark.parametrize("force", ['rbash -c "$SSH_ORIGINAL_COMMAND"', 'dash -c "$SSH_ORIGINAL_COMMAND"'])
+@pytest.mark.parametrize("has_bash", [True, False])
+def test_a_script_is_read_under_any_login_shell_with_and_without_bash(tmp_path, keys, home, board, force, has_bash):
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("sh", "dash", "rbash", *(["bash"] if has_bash else [])):
+        (programs / name).symlink_to(shutil.which(name))
+    script = tmp_path / "set_env.sh"
+    script.write_text('export WHERE=there t=1 e=2 o=3; if [ "$BASH_VERSION" ]; then WHERE=bash; fi; set -eux\n')
+    server, device = run_sshd(tmp_path, keys, home, board, f"ForceCommand PATH={programs}; export PATH; exec {force}")
+    try:
+        where = "bash" if has_bash else "there"
+        assert output(replace(device, environment=str(script)), ODD) == f"{where} {ODD}\n".encode()
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("text", ["echo Go away >&2; exit 3", "echo Go away; exec false"])
+def test_a_script_that_ends_the_shell_is_named(board, tmp_path, text):
+    script = tmp_path / "set env.sh"
+    script.write_text(text)
+    with pytest.raises(DeviceError, match=r"set env\.sh ended the shell, with status [13]") as error:
+        output(replace(board, environment=str(script)))
+    assert "Go away" in error.value.known
+    assert "`environment` in devices.toml" in error.value.fix
+
+
+def test_a_script_that_fails_is_named_and_the_program_starts(board, tmp_path):
+    script = tmp_path / "set_env.sh"
+    script.write_text("export WHERE=there; return 4\n")
+    with connect(replace(board, environment=str(script))) as connection:
+        process = connection.run(["-c", "import os; print(os.environ['WHERE'])"])
+        assert process.stdout.read() == b"there\n"
+        (note,) = connection.notes
+    assert f"{script} ended with status 4" in note
+
+
+def test_a_python_with_a_library_of_its_own_finds_it(board, tmp_path):
+    """The stand-in for an interpreter works where a dynamic loader would find the library beside it, and only there."""
+    folder = tmp_path / "usr local/python3.7"
+    for place in ("bin", "lib"):
+        (folder / place).mkdir(parents=True)
+    (folder / "lib/libpython3.7m.so").touch()
+    python = folder / "bin/python3"
+    python.write_text(
+        "#!/bin/sh\nIFS=:; for p in $LD_LIBRARY_PATH; do\n"
+        f'[ -e "$p/libpython3.7m.so" ] && exec {sys.executable} "$@"; done\n'
+        "echo error while loading shared libraries: libpython3.7m.so >&2; exit 127\n"
+    )
+    python.chmod(0o755)
+    script = tmp_path / "set_env.sh"
+    script.write_text("export LD_LIBRARY_PATH=/opt/vendor/lib64 WHERE=there\n")
+    for device in (replace(board, interpreter=str(python)), replace(board, interpreter=f"/absent/python3,{python}")):
+        assert output(device, "x") == b" x\n"
+        assert output(replace(device, environment=str(script)), "x") == b"there x\n"
+    (folder / "lib/libpython3.7m.so").unlink()
+    with connect(replace(board, interpreter=str(python))) as connection:
+        assert connection.run(["-c", "pass"]).wait(20) == 127
 
 
 def test_an_environment_script_that_is_missing_is_named(board):

@@ -67,7 +67,7 @@ def probe_checks(device: Device, connection: Connection) -> Iterator[Check]:
             yield failure("interpreter", error, fix=line_to_write(device, 'interpreter = "/path/to/python3"'))
         return
     if scripts:
-        yield _environment(device, scripts, probed)
+        yield _environment(device, scripts, probed, connection.notes)
     interpreter = _interpreter(device, probed)
     yield interpreter
     if interpreter.status != "failed":
@@ -131,14 +131,14 @@ def _communicate(process: Process) -> tuple[str, str]:
                 stream.close()
 
 
-def _environment(device: Device, scripts: list[str], probed: _Probed) -> Check:
-    if device.connection == "local":
-        found = "An environment script is only read over SSH, and this device is the machine itself."
-        return Check("environment", "warning", found, f"Read it before you start mosegedge: . {scripts[0]}")
+def _environment(device: Device, scripts: list[str], probed: _Probed, notes: list[str]) -> Check:
     if not probed.scripts:
         other = line_to_write(device, 'environment = "/path/to/set_env.sh"')
         found = f"None of these is there: {', '.join(scripts)}."
         return Check("environment", "failed", found, f"Install the vendor's software. Where it is elsewhere: {other}")
+    failed = [note for note in notes if "environment script" in note]
+    if failed:
+        return Check("environment", "warning", failed[-1], f"Read it by hand there: . {probed.scripts[0]}")
     return Check("environment", "ok", probed.scripts[0])
 
 

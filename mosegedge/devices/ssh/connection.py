@@ -9,6 +9,7 @@ from typing import Self
 
 from mosegedge.devices.inventory import Device
 from mosegedge.devices.ssh import start
+from mosegedge.devices.ssh.answer import Wanted
 from mosegedge.devices.ssh.auth import LoginClosedError, Secrets
 from mosegedge.devices.ssh.config import Target, targets_of
 from mosegedge.devices.ssh.files import RemoteFiles
@@ -132,13 +133,17 @@ class SshConnection:
     def _start(self, environments: Sequence[str], arguments: Sequence[str]) -> Opened:
         device = self._device
         interpreters = _listed(device.interpreter) or [_DEFAULT_INTERPRETER]
-        return opened_program(
-            self._opened_login,
-            start.start_program(interpreters, environments, arguments),
-            " or ".join(interpreters),
-            " or ".join(environments),
-            device.source,
+        wanted = Wanted(
+            name=device.name,
+            user=self._opened_login.target.user,
+            interpreters=interpreters,
+            environments=environments,
+            source=device.source,
         )
+        start_it = start.start_program(interpreters, environments, arguments)
+        opened = opened_program(self._opened_login, start_it, wanted)
+        self._note(opened.answer.note)
+        return opened
 
     def _start_helper(self, arguments: Sequence[str]) -> Opened:
         """Starts a program that needs nothing of the vendor's."""
@@ -149,7 +154,7 @@ class SshConnection:
             ask(self._opened_login, start.kill(pid))
 
     def _note(self, text: str) -> None:
-        if text not in self.notes:
+        if text and text not in self.notes:
             self.notes.append(text)
 
 

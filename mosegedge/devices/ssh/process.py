@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from mosegedge.devices.ssh.answer import MOST_NOISE_BYTES, Wanted, ended_by_script, read_answer, refusal, shown
 from mosegedge.devices.ssh.login import Login
-from mosegedge.devices.ssh.start import NO_ENVIRONMENT, NO_INTERPRETER, SAID, STARTED, Start
+from mosegedge.devices.ssh.start import SAID, STARTED, Start
 from mosegedge.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 START_S = 60.0
 END_S = 5.0
 _STARTING = "a program was started"
-_MOST_NOISE_BYTES = 1 << 16
-_LONGEST_LINE_BYTES = 1 << 14
-_SHOWN_NOISE = 300
 _NOT_EXECUTED = "its login shell did not run it"
 
 
@@ -36,7 +34,7 @@ class RemoteProcess:
         self._login = login
         self._channel = opened.channel
         self._kill = kill
-        self.pid = int(opened.text)
+        self.pid = int(opened.answer.text)
         self.stdin = cast(IO[bytes], _Stdin(opened.channel))
         self.stdout = opened.stdout
         self.stderr = cast(IO[bytes], opened.channel.makefile_stderr("rb"))
@@ -74,11 +72,10 @@ class Opened:
     Attributes:
         channel: Carries its streams.
         stdout: What it prints after its answer.
-        word: Its answer.
-        text: What belongs to the answer.
+        answer: Its answer.
     """
 
-    def __init__(self, login: Login, start: Start) -> None:
+    def __init__(self, login: Login, start: Start, wanted: Wanted | None = None) -> None:
         from paramiko import SSHException
 
         self.channel: Channel
@@ -87,7 +84,9 @@ class Opened:
             self.channel.settimeout(START_S)
             self.channel.exec_command(start.command)
             self.stdout = cast(IO[bytes], self.channel.makefile("rb"))
-            self.word, self.text = self._answer(login, start)
+            self.answer = read_answer(start, self.stdout.readline)
+            if not self.answer.word:
+                raise self._unanswered(login, wanted)
             self.channel.settimeout(None)
         except TimeoutError as error:
             raise login.lost(_STARTING, f"nothing came for {START_S:.0f} s") from error
@@ -102,67 +101,42 @@ class Opened:
         self.channel.status_event.wait(END_S)
         return int(self.channel.exit_status) == -1
 
-    def _answer(self, login: Login, start: Start) -> tuple[str, str]:
-        """Reads until the line that only the starter can print; what comes before is the login shell's."""
-        noise = b""
-        while len(noise) < _MOST_NOISE_BYTES:
-            line = self.stdout.readline(_LONGEST_LINE_BYTES)
-            if not line:
-                break
-            if line.endswith(b"\n") and (answer := start.answer(line.decode(errors="replace"))) is not None:
-                return answer
-            noise += line
-        if not login.alive or (len(noise) < _MOST_NOISE_BYTES and self.killed):
-            raise login.lost(_STARTING)
-        said = noise + self._stderr()
+    def _unanswered(self, login: Login, wanted: Wanted | None) -> DeviceError:
+        """Why there was no answer: the connection, the environment script, or the login shell."""
+        if not login.alive or (not self.answer.is_endless and self.killed):
+            return login.lost(_STARTING)
+        said = self._stderr()
         self.channel.close()
-        raise DeviceError(
+        if wanted is not None and self.answer.script and not self.answer.is_endless:
+            return ended_by_script(wanted, self.answer, int(self.channel.exit_status), said)
+        return DeviceError(
             f"{login.target.name} did not start a program: {_NOT_EXECUTED}.",
-            known=f"It printed: {said[-_SHOWN_NOISE:].decode(errors='replace').strip() or 'nothing'}",
+            known=f"It printed: {shown(self.answer.noise + said)}",
             fix=f"Try it: ssh -p {login.target.port} {login.target.user}@{login.target.host} sh -c 'echo works'",
         )
 
     def _stderr(self) -> bytes:
+        said = b""
         with contextlib.suppress(OSError):
-            if self.channel.recv_stderr_ready():
-                return bytes(self.channel.recv_stderr(_SHOWN_NOISE))
-        return b""
+            while self.channel.recv_stderr_ready() and len(said) < MOST_NOISE_BYTES:
+                said += self.channel.recv_stderr(MOST_NOISE_BYTES)
+        return said
 
 
 def ask(login: Login, start: Start) -> str:
     """Runs something that only answers."""
     opened = Opened(login, start)
     opened.channel.close()
-    return opened.text if opened.word == SAID else ""
+    return opened.answer.text if opened.answer.word == SAID else ""
 
 
-def opened_program(login: Login, start: Start, interpreters: str, environments: str, source: str) -> Opened:
-    """Starts a program, or says what it would have needed.
-
-    Args:
-        login: The device.
-        start: The command.
-        interpreters: Those that were asked for, for messages.
-        environments: The scripts that were asked for, for messages.
-        source: The file that says so.
-    """
-    opened = Opened(login, start)
-    if opened.word == STARTED and opened.text.isdigit():
+def opened_program(login: Login, start: Start, wanted: Wanted) -> Opened:
+    """Starts a program, or says what it would have needed."""
+    opened = Opened(login, start, wanted)
+    if opened.answer.word == STARTED and opened.answer.text.isdigit():
         return opened
     opened.channel.close()
-    if opened.word == NO_ENVIRONMENT:
-        raise DeviceError(
-            f"{login.target.name} has no environment script {environments}.",
-            known=f"Looked as the user {login.target.user}.",
-            fix=f"Correct `environment` in {source}.",
-        )
-    if opened.word == NO_INTERPRETER:
-        raise DeviceError(
-            f"{login.target.name} has no interpreter {interpreters}.",
-            known=f"Found there: {opened.text.strip() or 'no Python at all'}.",
-            fix=f"Install Python 3.7 or newer there, or correct `interpreter` in {source}.",
-        )
-    raise DeviceError(f"{login.target.name} did not start a program: it answered {opened.word!r}.")
+    raise refusal(wanted, opened.answer)
 
 
 class _Stdin:

@@ -1,8 +1,9 @@
-"""How a Python program is started on a device: the one place where anything is quoted for a remote shell.
+"""How a Python program is started on a device: the one place where anything is quoted for a shell.
 
 The login shell may be any (bash, csh, fish, a restricted one), and it may print what it likes before the program
 starts. So it is handed one word list without anything that these shells read differently: `sh -c SCRIPT`. The script
 reads the environment, chooses the interpreter, prints a line that nobody else can print, and becomes the program.
+Vendors write their environment scripts for bash, so where one is read, bash goes on with it if there is one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ _OWN_LIBRARY = (
     'for s in "$b"/lib/libpython3*.so*; do if [ "$b" != /usr ] && [ -e "$s" ]; then v=$b/lib${v:+:$v}; break; fi; done',
 )
 NO_ENVIRONMENT, NO_INTERPRETER, STARTED, SAID = "no-environment", "no-interpreter", "started", "said"
+READING, READ = "reading", "read"  # These two are only on the way: the answer follows.
+# Where sshd is near, bash reads ~/.bashrc once more unless it is told that it is an inner shell.
+_BASH = 'SHLVL=${SHLVL:-1}; export SHLVL; b=$(command -v bash) || b=sh; exec "$b" -c "$0"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +57,11 @@ def start_program(interpreters: Sequence[str], environments: Sequence[str], argu
         environments: Candidates for the script that is read before; none is needed where the list is empty.
         arguments: What the interpreter is given.
     """
+    token = secrets.token_hex(8)
     rest = " ".join(shlex.quote(part) for part in arguments)
     check = f'LD_LIBRARY_PATH=$v "$q" -c {shlex.quote(_OLD)} </dev/null >/dev/null 2>&1'
     steps = [
-        *_environment(environments),
+        *_environment(environments, token),
         f'for p in {_programs(interpreters)}; do q=$(command -v "$p") && [ -x "$q" ] || continue',
         *_OWN_LIBRARY,
         '[ "$o" ] || { o=$q; w=$v; }',
@@ -68,17 +73,18 @@ def start_program(interpreters: Sequence[str], environments: Sequence[str], argu
         _say(STARTED, "$$"),
         f'exec "$o" {rest}',
     ]
-    return _start(steps)
+    return _start(token, steps, for_bash=bool(environments))
 
 
 def say(expression: str) -> Start:
     """Prints the value of a shell expression that this program wrote itself, as `$HOME`."""
-    return _start([_say(SAID, expression)])
+    return _start(secrets.token_hex(8), [_say(SAID, expression)])
 
 
 def kill(pid: int) -> Start:
     """Ends a program and all that it started."""
-    return _start([f"kill -s KILL -- -{pid} 2>/dev/null", f"kill -s KILL {pid} 2>/dev/null", _say(SAID, "")])
+    steps = [f"kill -s KILL -- -{pid} 2>/dev/null", f"kill -s KILL {pid} 2>/dev/null", _say(SAID, "")]
+    return _start(secrets.token_hex(8), steps)
 
 
 def expression(path: str) -> str:
@@ -96,14 +102,18 @@ def home_path(path: str) -> str:
     return '"$HOME"/' + shlex.quote(path.removeprefix("~/"))
 
 
-def _environment(candidates: Sequence[str]) -> list[str]:
+def _environment(candidates: Sequence[str], token: str) -> list[str]:
     if not candidates:
         return []
     return [
         f'e=; for p in {" ".join(map(home_path, candidates))}; do if [ -r "$p" ]; then e=$p; break; fi; done',
         f'[ "$e" ] || {{ {_say(NO_ENVIRONMENT, "")}; exit 1; }}',
+        _say(READING, "$e"),
         # What it prints is not for the protocol, and it must not read what is meant for the program.
-        '. "$e" </dev/null >&2 || echo "$e ended with status $?" >&2',
+        '. "$e" </dev/null >&2 && r=0 || r=$?',
+        # Its last line may be a question that was answered with no. It may have changed any variable and option.
+        f"set +eux; {_variables(token)}",
+        _say(READ, "$r"),
     ]
 
 
@@ -117,6 +127,10 @@ def _say(word: str, expression: str) -> str:
     return f'echo "{_MARK}$t {word} {expression}"'
 
 
-def _start(steps: Sequence[str]) -> Start:
-    token = secrets.token_hex(8)
-    return Start("sh -c " + shlex.quote(f"t={token}; o=; w=; " + "; ".join(steps)), token)
+def _variables(token: str) -> str:
+    return f"t={token}; o=; w="
+
+
+def _start(token: str, steps: Sequence[str], *, for_bash: bool = False) -> Start:
+    script = shlex.quote("; ".join([_variables(token), *steps]))
+    return Start(f"sh -c {shlex.quote(_BASH)} {script}" if for_bash else f"sh -c {script}", token)
