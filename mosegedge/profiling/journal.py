@@ -27,6 +27,7 @@ from mosegedge.devices.agent_client import new_run
 from mosegedge.devices.replies import Artefact, Burst, DeviceDescription
 from mosegedge.errors import MosegedgeError, ProfileError
 from mosegedge.files import Journal
+from mosegedge.profiling.fingerprint import difference
 from mosegedge.profiling.measurement import Measurement
 from mosegedge.profiling.plan import Plan
 
@@ -104,10 +105,9 @@ class ProfileJournal:
                 known=f"It was begun by: {self.begin_record.get('command') or 'a call of profile_device'}.",
                 fix="Finish that one with its own command, or set it aside with --restart.",
             )
-        if self.begin_record.get("fingerprint") != record["fingerprint"]:
+        if changed := difference(self.begin_record.get("fingerprint"), record["fingerprint"]):
             raise ProfileError(
-                f"The device {plan.device.name} has changed since {self.path} was begun: "
-                f"{_difference(self.begin_record.get('fingerprint'), record['fingerprint'])}.",
+                f"The device {plan.device.name} has changed since {self.path} was begun: {changed}.",
                 fix="Start again with --restart; numbers of the two cannot be mixed.",
             )
 
@@ -267,12 +267,3 @@ class ProfileJournal:
                 self.ended = True
             case unknown:
                 raise ValueError(unknown)
-
-
-def _difference(before: Any, after: Any) -> str:
-    """The first field that differs, with both values."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        for name in sorted({*before, *after}):
-            if before.get(name) != after.get(name):
-                return f"{name}: {_difference(before.get(name), after.get(name))}"
-    return f"{before} then, {after} now"
