@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mosegedge.devices.agent_package import agent_zipapp
-from mosegedge.devices.backends import get_backend
+from mosegedge.devices.backends import build_timeout_s, get_backend
 from mosegedge.devices.channel import Channel
 from mosegedge.devices.connection import Connection, connect
 from mosegedge.devices.inventory import Device
@@ -34,6 +34,7 @@ PROTOCOL_VERSION = 2
 _START_S = 60.0
 _ANSWER_S = 60.0
 _LOAD_S = 900.0
+_BEYOND_BUILD_S = 60.0
 _RUN_S = 600.0
 
 
@@ -98,6 +99,8 @@ class AgentClient:
         self._connection = connection
         backend = get_backend(device.backend)
         settings = backend.checked_settings(device.settings, device.source)
+        longest_s = build_timeout_s(settings, device.source)
+        self._load_s = _LOAD_S if longest_s is None else longest_s + _BEYOND_BUILD_S
         package = agent_zipapp(backend)
         path = f"{connection.cache}/agents/{sha256_of_bytes(package)}.pyz"
         connection.put(package, path)
@@ -183,7 +186,7 @@ class AgentClient:
         """Builds and loads a model that is already on the device, and tells its inputs, outputs and artefact."""
         from mosegedge.devices.replies import LoadedModel
 
-        return self._checked(LoadedModel, self._call("load", {"model": model, "format": model_format}, _LOAD_S))
+        return self._checked(LoadedModel, self._call("load", {"model": model, "format": model_format}, self._load_s))
 
     def fetch(self, artefact: Artefact) -> bytes:
         """Reads what the backend's compiler made of a model; the digest is compared."""
@@ -229,7 +232,9 @@ class AgentClient:
         """Time of every layer inside a loaded network, where the runtime can tell."""
         from mosegedge.devices.replies import LayerTime
 
-        return [self._checked(LayerTime, item) for item in self._call("layers", {"model": model, "runs": runs}, _RUN_S)]
+        # Some tools prepare a model once more for it.
+        items = self._call("layers", {"model": model, "runs": runs}, max(_RUN_S, self._load_s))
+        return [self._checked(LayerTime, item) for item in items]
 
     def run(self, model: str, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Runs a loaded model on given inputs and returns its outputs."""

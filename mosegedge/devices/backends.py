@@ -77,6 +77,8 @@ class Backend:
         return {name: given.get(name, setting.default) for name, setting in known.items()}
 
 
+BUILD_TIMEOUT = "build_timeout_s"
+_BUILD_TIMEOUT = Setting(BUILD_TIMEOUT, "longest time to compile one model, in seconds", default="840")
 _SWITCH = ("on", "off")
 _BUILT_IN = (
     Backend(
@@ -115,6 +117,7 @@ _BUILT_IN = (
             Setting("cuda_graph", "replay a captured graph", _SWITCH, "on"),
             Setting("optimization_level", "builder's effort, 0 to 5", ("0", "1", "2", "3", "4", "5"), "3"),
             Setting("workspace_mib", "builder's workspace; empty for all memory"),
+            _BUILD_TIMEOUT,
         ),
     ),
     Backend(
@@ -124,7 +127,7 @@ _BUILT_IN = (
             Setting("soc_version", "chip", ("Ascend310", "Ascend310B1", "Ascend310B4", "Ascend310P3"), "Ascend310"),
             Setting("atc", "where models are compiled", ("board", "host"), "board"),
             Setting("atc_environment", "script that is read before atc on the host"),
-            Setting("atc_timeout_s", "longest time for one model, in seconds", default="840"),
+            _BUILD_TIMEOUT,
             Setting("device_id", "number of the chip", default="0"),
         ),
     ),
@@ -139,6 +142,26 @@ _BUILT_IN = (
         ),
     ),
 )
+
+
+def build_timeout_s(settings: Mapping[str, str], source: str) -> float | None:
+    """How long a backend may compile one model; None for one that has no such setting.
+
+    Args:
+        settings: Of the device, with the defaults.
+        source: Where they are written, for the message.
+
+    Raises:
+        DeviceError: It is no whole number of seconds.
+    """
+    text = settings.get(BUILD_TIMEOUT)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise DeviceError(
+            f"{source}: {BUILD_TIMEOUT} = {text!r} is no whole number of seconds.", fix="Write it as 1800, for example."
+        )
+    return float(text)
 
 
 def backends() -> dict[str, Backend]:

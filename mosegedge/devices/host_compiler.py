@@ -11,12 +11,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from mosegedge.devices.backends import get_backend
+from mosegedge.devices.backends import build_timeout_s, get_backend
 from mosegedge.devices.inventory import Device
 from mosegedge.errors import DeviceError, ModelRefusedError
 from mosegedge.files import sha256_of_bytes
 
-_ATC_S = 1800.0
+_ATC_S = 840.0
 _PROBE_S = 60.0
 _LAST_CHARACTERS = 200
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./-]+")
@@ -54,6 +54,7 @@ def prepare(device: Device, onnx: bytes) -> tuple[bytes, str, tuple[str, ...]]:
         precision=device.precision,
         environment=settings["atc_environment"],
         cache=host_cache(),
+        timeout_s=build_timeout_s(settings, device.source) or _ATC_S,
     )
     return content, "om", notes
 
@@ -111,7 +112,7 @@ def host_cache() -> Path:
 
 
 def compile_om(
-    onnx: bytes, *, soc_version: str, precision: str, environment: str, cache: Path
+    onnx: bytes, *, soc_version: str, precision: str, environment: str, cache: Path, timeout_s: float = _ATC_S
 ) -> tuple[bytes, tuple[str, ...]]:
     """The OM of an ONNX file by ATC on this machine, compiled once.
 
@@ -122,6 +123,7 @@ def compile_om(
         environment: The vendor's set_env.sh, or several with commas between them, of which the first that exists
             counts; empty where `atc` is on the path already.
         cache: Folder for what was compiled.
+        timeout_s: How long ATC may take.
 
     Returns:
         The OM and notes.
@@ -144,7 +146,7 @@ def compile_om(
         )
     prefix = _prefix(environment)
     cann = _cann(prefix)
-    atc = Atc(run_program, prefix, _ATC_S)
+    atc = Atc(run_program, prefix, timeout_s)
     parts = {"model": sha256_of_bytes(onnx), "soc_version": soc_version, "precision": precision, "cann": cann}
     cache.mkdir(parents=True, exist_ok=True)
 

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from mosegedge.devices.agent_client import BurstSettings
+from mosegedge.devices.backends import BUILD_TIMEOUT
 from mosegedge.devices.inventory import Device
 from mosegedge.errors import UsageError
 from mosegedge.files import canonical_json, sha256_of_bytes
@@ -142,7 +143,7 @@ class Plan:
             "threads": self.device.threads,
             "precision": self.device.precision,
             "clock": self.device.clock,
-            "settings": dict(self.device.settings),
+            "settings": {name: value for name, value in self.device.settings.items() if name != BUILD_TIMEOUT},
             "opset": self.device.opset,
             "items": [item.key for item in self.items],
             "seed": self.settings.seed,

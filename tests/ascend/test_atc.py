@@ -140,7 +140,7 @@ def test_a_hanging_atc_is_ended_with_all_its_processes(compile_with, monkeypatch
 def test_the_agent_ends_a_hanging_atc_and_goes_on(tmp_path):
     board = Board(tmp_path, extra={"ASCEND_STANDIN_ATC": "hang", "ASCEND_STANDIN_HANG": str(tmp_path / "pids")})
     with board.agent() as agent:
-        hello = board.hello(agent, atc_timeout_s="1")
+        hello = board.hello(agent, build_timeout_s="1")
         model = add(hello, small_model())
         assert "within 1 s" in agent.call("load", model=model, format="onnx")["error"]["message"]
         assert agent.call("describe")["result"]["backend"] == "ascend"

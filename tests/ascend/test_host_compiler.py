@@ -11,7 +11,7 @@ from ascendboard import install, small_model
 
 from mosegedge.devices.host_compiler import compile_om, prepare, probe
 from mosegedge.devices.inventory import Device
-from mosegedge.errors import DeviceError
+from mosegedge.errors import DeviceError, ModelRefusedError
 
 
 @pytest.fixture
@@ -105,3 +105,22 @@ def test_the_doctor_can_ask_for_the_compiler_of_this_machine(script, tmp_path):
     with pytest.raises(DeviceError, match="does not start") as caught:
         probe(absent)
     assert "Status 127" in caught.value.known
+
+
+def test_the_host_gives_atc_the_time_that_is_set(script, tmp_path, monkeypatch):
+    monkeypatch.setenv("ASCEND_STANDIN_ATC", "hang")
+    monkeypatch.setenv("ASCEND_STANDIN_HANG", str(tmp_path / "pids"))
+    settings = {"atc": "host", "atc_environment": str(script), "build_timeout_s": "1"}
+    board = Device(name="atlas", backend="ascend", connection="local", precision="fp16", settings=settings)
+    with pytest.raises(DeviceError, match="did not finish within 1 s"):
+        prepare(board, small_model())
+
+
+def test_a_model_that_atc_refuses_is_told_apart_from_an_atc_that_fails(script, tmp_path, monkeypatch):
+    monkeypatch.setenv("ASCEND_STANDIN_ATC", "E19010")
+    with pytest.raises(ModelRefusedError):
+        compiled(script, tmp_path / "built")
+    monkeypatch.setenv("ASCEND_STANDIN_ATC", "E10044")
+    with pytest.raises(DeviceError) as caught:
+        compiled(script, tmp_path / "built")
+    assert not isinstance(caught.value, ModelRefusedError)

@@ -17,6 +17,7 @@ from mosegedge.devices import AgentClient, Device, connect, open_agent
 from mosegedge.devices.agent_client import BurstSettings
 from mosegedge.devices.agent_package import agent_zipapp
 from mosegedge.devices.backends import Backend, get_backend
+from mosegedge.devices.channel import Channel
 from mosegedge.errors import AgentError, DeviceBusyError, DeviceError
 
 SHORT = BurstSettings(min_samples=2, max_samples=3, min_ns=0, max_warmup=1)
@@ -215,3 +216,38 @@ def test_a_failed_build_of_tensorrt_blames_the_model_only_where_it_is_to_blame(s
     from device_agents.protocol import BACKEND_FAILED, BAD_MODEL
 
     assert code_of(said) == (BAD_MODEL if refused else BACKEND_FAILED)
+
+
+@pytest.mark.parametrize(
+    ("backend", "settings", "load_s", "layers_s"),
+    [
+        ("tensorrt", {}, 900, 900),
+        ("ascend", {"build_timeout_s": "3600"}, 3660, 3660),
+        ("tensorrt", {"build_timeout_s": "30"}, 90, 600),
+        ("onnxruntime", {}, 900, 900),
+    ],
+)
+def test_the_host_waits_longer_than_a_compiler_may_take(tmp_path, monkeypatch, backend, settings, load_s, layers_s):
+    waits = {}
+    hello = {"protocol": 2, "agent": "1", "backend": backend, "pid": 1, "models": "", "tensors": ""}
+    artefact = {"path": "", "format": "", "sha256": "0" * 64, "bytes": 1, "build_s": 0, "cached": True}
+    loaded = {"model": "0" * 64, "inputs": [], "outputs": [], "artefact": artefact}
+
+    def call(channel, method, params, *, timeout_s):
+        waits[method] = timeout_s
+        return {"hello": hello, "load": loaded, "layers": []}[method]
+
+    monkeypatch.setattr(Channel, "call", call)
+    device = Device(name="b", backend=backend, connection="local", cache=str(tmp_path), settings=settings)
+    with open_agent(device) as agent:
+        agent.load_sent("0" * 64)
+        agent.layers("0" * 64)
+    assert (waits["load"], waits["layers"]) == (load_s, layers_s)
+
+
+@pytest.mark.parametrize("text", ["", "0", "1.5", "-3", "½"])
+def test_a_build_timeout_that_is_no_number_is_refused_before_anything_starts(tmp_path, text):
+    settings = {"build_timeout_s": text}
+    device = Device(name="b", backend="tensorrt", connection="local", cache=str(tmp_path), settings=settings)
+    with pytest.raises(DeviceError, match="is no whole number of seconds"), open_agent(device):
+        pass

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from mosegedge.devices import load_device
+from mosegedge.devices import Device, load_device
 from mosegedge.errors import UsageError
 from mosegedge.profiling import ProfileSettings, make_plan
 from mosegedge.space import SearchSpace
@@ -95,3 +97,12 @@ def test_settings_that_cannot_work_are_refused_before_anything_starts(arguments,
     with pytest.raises(UsageError) as error:
         ProfileSettings(**arguments)
     assert word in str(error.value)
+
+
+def test_more_time_for_the_compiler_is_no_other_plan():
+    device = Device(name="b", backend="tensorrt", connection="local")
+    patient = dataclasses.replace(device, settings={"build_timeout_s": "3600"})
+    other = dataclasses.replace(device, settings={"optimization_level": "5"})
+    space, settings = SearchSpace.load("nano"), ProfileSettings(scales=(0,), networks=24)
+    digests = [make_plan(space, found, settings).digest for found in (device, patient, other)]
+    assert digests[0] == digests[1] != digests[2]

@@ -220,3 +220,11 @@ def test_files_that_are_not_as_documented_are_named(tmp_path):
         '[\n  { "count" : 3 }\n, { "name" : "a", "timeMs" : 3, "averageMs" : 1.5 }\n]'
     )
     assert trtexec.read_profile(str(tmp_path / "profile.json")) == [("a", 1_500_000)]
+
+
+def test_a_build_ends_when_its_time_is_over(tmp_path, layer):
+    hangs = {"modules": BARE, "programs": "trtexec", "fail": "hang", "calls": str(tmp_path / "calls")}
+    with Box(tmp_path, settings={"build_timeout_s": "1"}, **hangs) as box:
+        error = box.load(layer)["error"]
+    assert error["code"] == -32004
+    assert "did not end within 1 s" in error["message"]

@@ -115,7 +115,7 @@ class TrtexecRoute:
             workspace_mib = None if workspace is None else workspace // 2**20
             level = optimization_level(options)
             arguments = (self._command.version, path, unfinished, options.precision, level, workspace_mib, scratch)
-            self._command.run(trtexec.build_arguments(*arguments))
+            self._command.run(trtexec.build_arguments(*arguments), _build_timeout_s(options))
             if os.path.isfile(scratch):
                 os.replace(scratch, timing.path)
             return [note, "built by trtexec %s" % version]
@@ -185,3 +185,8 @@ def _ports(engine: str) -> Dict[str, Any]:
             return dict(json.load(stream))
     except (OSError, ValueError):  # Built elsewhere.
         return {"inputs": [], "outputs": []}
+
+
+def _build_timeout_s(options: Options) -> float:
+    """How long one build may take; the host has checked the number, and waits a little longer."""
+    return float(options.settings.get("build_timeout_s") or trtexec.RUN_S)
