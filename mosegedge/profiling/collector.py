@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 import numpy as np
 
 from mosegedge.devices.agent_client import AgentClient
+from mosegedge.devices.host_compiler import check_compiler
 from mosegedge.devices.replies import DeviceDescription, LoadedModel
 from mosegedge.devices.suiting import require_suitable
 from mosegedge.errors import AgentError, ExportError, ModelRefusedError, MosegedgeError
@@ -44,6 +45,7 @@ class Collector:
         self._memory_mib = 0
         self._full = False
         self._window = _CHUNK
+        self._said: set[str] = set()
         self._started_s = time.monotonic()
 
     def run(self, command: str) -> DeviceDescription:
@@ -53,7 +55,8 @@ class Collector:
         memory_mib = description.hardware.get("memory_mib", _UNKNOWN_MEMORY_MIB)
         self._memory_mib = int(memory_mib * _MEMORY_SHARE)
         require_suitable(self._plan.device, description, opset=self._plan.device.opset)
-        self._journal.begin(self._plan, description, command=command)
+        compiler = check_compiler(self._plan.device)
+        self._journal.begin(self._plan, description, command=command, host_compiler=compiler)
         if not self._journal.ended:
             self._discard_unconfirmed()
             self._build(description)
@@ -80,8 +83,16 @@ class Collector:
             else:
                 sha256 = self._agent.send(model.content, model.model_format)
                 if journal.models.get(item.key) != sha256:
-                    journal.add_model(item.key, sha256, model.model_format)
+                    journal.add_model(item.key, sha256, model.model_format, (*model.notes, *model.warnings))
+                self._say_once(model.warnings)
             self._progress.advance(note=item.key)
+
+    def _say_once(self, warnings: Iterable[str]) -> None:
+        """Hundreds of layers have the same operators."""
+        for warning in warnings:
+            if warning not in self._said:
+                self._progress.say(warning)
+                self._said.add(warning)
 
     def _measure(self) -> str:
         """Times pass by pass; returns why it ended."""

@@ -1,7 +1,7 @@
 """The raw record of one profile: what was measured, line by line, and what happened meanwhile.
 
 {"type": "begin", "plan": ..., "fingerprint": ...}      first line; `run` names the run to the agents on the device
-{"type": "model", "key": ..., "sha256": ...}            a model was built and sent
+{"type": "model", "key": ..., "sha256": ...}            a model was built and sent; `notes` say what the host knew of it
 {"type": "built", "key": ..., "notes": ...}             what the device's compiler said of it
 {"type": "burst", "key": ..., "visit": 0, ...}          raw samples; each (key, visit) counts once
 {"type": "discard", "visits": ..., "reason": ...}       bursts that do not count: the device was throttled meanwhile
@@ -18,7 +18,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ class ProfileJournal:
         self.begin_record: dict[str, Any] | None = None
         self.ended = False
         self._bursts: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
+        self._sent: dict[str, list[str]] = {}
         self._built: dict[str, list[str]] = {}
         self._early: list[dict[str, Any]] = []
         self._tells_of_heat = False
@@ -62,8 +63,9 @@ class ProfileJournal:
 
     @property
     def notes(self) -> dict[str, int]:
-        """What the device's compiler said, with the number of models that it said so of."""
-        return dict(Counter(note for notes in self._built.values() for note in notes))
+        """What compilers and tables of operators said, with the number of models that they said so of."""
+        keys = {*self._sent, *self._built}
+        return dict(Counter(note for key in keys for note in {*self._sent.get(key, []), *self._built.get(key, [])}))
 
     @property
     def bursts(self) -> int:
@@ -80,8 +82,14 @@ class ProfileJournal:
         """How often the models were timed, at least; models with several visits a pass have more bursts."""
         return min((len(visits) for visits in self._bursts.values()), default=0)
 
-    def begin(self, plan: Plan, description: DeviceDescription, *, command: str) -> None:
+    def begin(self, plan: Plan, description: DeviceDescription, *, command: str, host_compiler: str = "") -> None:
         """Starts the record, or makes sure that an earlier run with the same plan on the same device started it.
+
+        Args:
+            plan: What is measured.
+            description: What the device says of itself.
+            command: How to go on.
+            host_compiler: Which compiler on this machine makes its models, empty for none; another one makes others.
 
         Raises:
             ProfileError: The journal belongs to another plan, or the device has changed meanwhile.
@@ -90,7 +98,7 @@ class ProfileJournal:
             "type": "begin",
             "plan": plan.digest,
             "space": plan.space.name,
-            "fingerprint": description.fingerprint,
+            "fingerprint": description.fingerprint | ({"host_compiler": host_compiler} if host_compiler else {}),
             "command": command,
             "run": self.run,
         }
@@ -115,9 +123,10 @@ class ProfileJournal:
         """Whether this burst is on record."""
         return visit in self._bursts.get(key, {})
 
-    def add_model(self, key: str, sha256: str, model_format: str) -> None:
+    def add_model(self, key: str, sha256: str, model_format: str, notes: Sequence[str] = ()) -> None:
         """Records that a model is on the device, as ONNX or in the format of its compiler."""
-        self._append({"type": "model", "key": key, "sha256": sha256, "format": model_format})
+        said = {"notes": list(notes)} if notes else {}
+        self._append({"type": "model", "key": key, "sha256": sha256, "format": model_format, **said})
 
     def add_built(self, key: str, artefact: Artefact) -> None:
         """Records what the device made of a model."""
@@ -236,6 +245,7 @@ class ProfileJournal:
             case "model":
                 self.models[record["key"]] = record["sha256"]
                 self.formats[record["key"]] = record.get("format", "onnx")
+                self._sent[record["key"]] = list(record.get("notes", []))
             case "built":
                 self._built[record["key"]] = list(record["notes"])
             case "crash":

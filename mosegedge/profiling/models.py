@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mosegedge.devices.replies import DeviceDescription
-from mosegedge.devices.suiting import in_forms_of, in_precision_of
+from mosegedge.devices.suiting import in_forms_of, in_precision_of, target_of_device
+from mosegedge.errors import ExportError
 from mosegedge.profiling.plan import Item, Plan
 from mosegedge.space import Architecture
 
@@ -24,11 +25,13 @@ class ModelFile:
         content: The file.
         model_format: `onnx`, or what the device's compiler makes, where that ran on the host.
         notes: What the compiler on the host said.
+        warnings: What the device's compiler is known to take badly in it.
     """
 
     content: bytes
     model_format: str = "onnx"
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def model_file(item: Item, plan: Plan, description: DeviceDescription) -> ModelFile:
@@ -45,9 +48,29 @@ def model_file(item: Item, plan: Plan, description: DeviceDescription) -> ModelF
     """
     from mosegedge.devices.host_compiler import prepare
 
-    suited = in_precision_of(plan.device, description, in_forms_of(plan.device, onnx_of(item, plan)))
-    content, model_format, notes = prepare(plan.device, suited)
-    return ModelFile(content, model_format, tuple(notes))
+    suited = in_forms_of(plan.device, onnx_of(item, plan))
+    warnings = _warnings(suited, target_of_device(plan.device))
+    content, model_format, notes = prepare(plan.device, in_precision_of(plan.device, description, suited))
+    return ModelFile(content, model_format, tuple(notes), warnings)
+
+
+def _warnings(onnx: bytes, target: str) -> tuple[str, ...]:
+    """What a target takes badly, each kind once.
+
+    Raises:
+        ExportError: There is something that it does not take at all.
+    """
+    from mosegedge.networks.targets import check_for
+
+    findings = check_for(onnx, target)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        raise ExportError(
+            f"{target} does not take {errors[0].op_type} as in {errors[0].node}: {errors[0].why}",
+            known=f"{len(errors)} such node(s).",
+            fix=errors[0].instead,
+        )
+    return tuple(dict.fromkeys(f"{target} takes {found.op_type} badly: {found.why}" for found in findings))
 
 
 def onnx_of(item: Item, plan: Plan) -> bytes:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import fakeboard
 import numpy as np
@@ -24,7 +25,9 @@ from mosegedge.errors import AgentError, DeviceBusyError, ExportError, ModelRefu
 from mosegedge.files import Journal
 from mosegedge.profiling import ProfileSettings, collect, collector, load_profile, make_plan, profile_device
 from mosegedge.profiling.journal import ProfileJournal
+from mosegedge.profiling.models import ModelFile
 from mosegedge.progress import Silent
+from mosegedge.space import Architecture
 
 
 @pytest.fixture(scope="module")
@@ -426,3 +429,35 @@ def test_an_agent_that_ends_within_every_window_is_still_done_some_day(board, mo
     monkeypatch.setattr(AgentClient, "conditions", lambda agent: {"throttled": []})
     Path("deaths").write_text("300 " * 8)  # a window takes some 400 runs
     assert_equal(profile_device(board, SPACE, settings=SETTINGS), undisturbed)
+
+
+def test_what_the_host_knew_of_a_model_is_said_once_and_reaches_the_profile(board, monkeypatch, undisturbed):
+    class Heard(Silent):
+        said: ClassVar[list[str]] = []
+
+        def say(self, text):
+            self.said.append(text)
+
+    def model_file(item, plan, description):
+        plain = fakeboard.model_file(item, plan, description)
+        warnings = ("takes Resize badly",) if isinstance(item.source, Architecture) else ()
+        return ModelFile(plain.content, plain.model_format, ("compiled here",), warnings)
+
+    monkeypatch.setattr(collector, "model_file", model_file)
+    monkeypatch.setattr(collector, "check_compiler", lambda device: "ATC of CANN 6.0.1")
+    profile = profile_device(board, SPACE, settings=SETTINGS, progress=Heard())
+    assert {note.text: note.models for note in profile.notes} == {"compiled here": 183, "takes Resize badly": 24}
+    assert Heard.said.count("takes Resize badly") == 1
+    assert "compiled here" not in Heard.said
+    begin = json.loads(JOURNAL.read_text().splitlines()[0])
+    assert begin["fingerprint"]["host_compiler"] == "ATC of CANN 6.0.1"
+
+
+def test_models_of_another_compiler_on_the_host_are_not_mixed(board, monkeypatch):
+    Path("deaths").write_text("900 0 0 0")
+    monkeypatch.setattr(collector, "check_compiler", lambda device: "CANN 6.0.1")
+    with pytest.raises(AgentError):
+        profile_device(board, SPACE, settings=SETTINGS)
+    monkeypatch.setattr(collector, "check_compiler", lambda device: "CANN 8.0.0")
+    with pytest.raises(ProfileError, match=r"host_compiler: CANN 6\.0\.1 then, CANN 8\.0\.0 now"):
+        profile_device(board, SPACE, settings=SETTINGS)
