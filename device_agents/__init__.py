@@ -14,6 +14,8 @@ and the runtime of the chosen backend.
     artefacts.py              compiled models, never compiled twice
     runner.py                 starts programs where the process with the runtime must not
     tensors.py                numpy arrays and raw bytes
+    random_inputs.py          inputs that nobody sent, without numpy
+    onnx_file.py              inputs, outputs and precision of an ONNX file, without any package
     options.py                threads, precision and settings of a conversation
     backends/                 one module or package a runtime; the contract is in its docstring
     sensors/                  clocks, temperature, power by the vendors' own interfaces

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Sequence
 import numpy
 
 from device_agents.protocol import BAD_MODEL, RpcError
+from device_agents.random_inputs import random_content
 
 DTYPES = ("float32", "float16", "int64", "int32", "int8", "uint8")
 
@@ -29,8 +30,7 @@ def described(name: str, dtype: str, shape: Sequence[Any]) -> Dict[str, Any]:
 
 def random_arrays(tensors: List[Dict[str, Any]]) -> List[Any]:
     """Random content for inputs that nobody sent, the same in every conversation."""
-    generator = numpy.random.RandomState(0)
-    return [_random(generator, tensor) for tensor in tensors]
+    return arrays_of(tensors, [random_content(tensor["dtype"], _size(tensor)) for tensor in tensors])
 
 
 def arrays_of(tensors: List[Dict[str, Any]], contents: List[bytes]) -> List[Any]:
@@ -39,7 +39,7 @@ def arrays_of(tensors: List[Dict[str, Any]], contents: List[bytes]) -> List[Any]
         raise RpcError(BAD_MODEL, "The model has %d inputs, %d were sent." % (len(tensors), len(contents)))
     arrays = []
     for tensor, content in zip(tensors, contents):  # noqa: B905 - Python 3.7
-        expected = int(numpy.prod(tensor["shape"])) * numpy.dtype(tensor["dtype"]).itemsize
+        expected = _size(tensor)
         if len(content) != expected:
             text = "The input %s has %d bytes, %d were sent." % (tensor["name"], expected, len(content))
             raise RpcError(BAD_MODEL, text)
@@ -58,7 +58,5 @@ def contents_of(tensors: List[Dict[str, Any]], arrays: Sequence[Any]) -> List[Di
     return found
 
 
-def _random(generator: Any, tensor: Dict[str, Any]) -> Any:
-    if tensor["dtype"].startswith("float"):
-        return generator.standard_normal(tensor["shape"]).astype(tensor["dtype"])
-    return generator.randint(0, 2, tensor["shape"]).astype(tensor["dtype"])
+def _size(tensor: Dict[str, Any]) -> int:
+    return int(numpy.prod(tensor["shape"])) * int(numpy.dtype(tensor["dtype"]).itemsize)

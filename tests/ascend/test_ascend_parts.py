@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from device_agents.backends.ascend import acl_model, doctor, versions
+from device_agents.backends.ascend import doctor, versions
 from device_agents.protocol import RpcError
 from device_agents.runner import Finished, Runner, run_program
 from device_agents.sensors.npu_smi import NpuSmi, parse
@@ -137,18 +137,6 @@ def test_other_processes_with_the_library_are_found(tmp_path):
 )
 def test_a_chip_is_the_same_with_or_without_its_first_name(told, same):
     assert doctor._same_chip(told, "Ascend310B4") is same
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float16", "uint8", "int64"])
-def test_random_inputs_are_finite_and_of_the_right_size(dtype):
-    import numpy as np
-
-    content = acl_model._random_content(dtype, 10_000 * np.dtype(dtype).itemsize)
-    values = np.frombuffer(content, dtype)
-    assert values.shape == (10_000,)
-    assert np.isfinite(values).all()
-    assert len(np.unique(values)) > 1
-    assert content == acl_model._random_content(dtype, len(content))
 
 
 def test_the_helper_runs_programs_and_keeps_the_end_of_what_they_say(tmp_path):

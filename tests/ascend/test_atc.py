@@ -207,7 +207,8 @@ def test_inputs_are_read_from_the_file():
         (b"", "cannot be read as ONNX"),
         (small_model()[:40], "cannot be read as ONNX"),
         (small_model(side="height"), "not fixed"),
-        (small_model(kind=TensorProto.INT64), "type number 7; ATC takes float32, uint8, float16"),
+        (small_model(kind=TensorProto.COMPLEX64), "is type number 14; ATC takes"),
+        (small_model(kind=TensorProto.INT64), "is int64; ATC takes float32, uint8, float16"),
     ],
 )
 def test_what_atc_would_not_take_is_refused_first(content, words):

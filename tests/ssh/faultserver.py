@@ -82,7 +82,7 @@ class _Server:
             0,
             server_host_keys=[host_key],
             authorized_client_keys=authorized,
-            process_factory=_start,
+            process_factory=start_command,
             sftp_factory=True,
             encoding=None,
         )
@@ -113,7 +113,7 @@ class _Broken(Exception):
     pass
 
 
-async def _start(process: asyncssh.SSHServerProcess[bytes]) -> None:
+async def start_command(process: asyncssh.SSHServerProcess[bytes]) -> None:
     """Runs a command as sshd does: the user's shell reads it, three pipes lead to it."""
     pipe = subprocess.PIPE
     command = ["/bin/sh", "-c", process.command or ":"]

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from device_agents.backends.tensorrt.onnx_file import read_onnx
+from device_agents.onnx_file import read_onnx
 from device_agents.protocol import RpcError
 from mosegedge.networks.precision import precision_of, to_fp16
 
@@ -46,8 +46,8 @@ def test_the_precision_is_the_one_that_the_host_sees(tmp_path, network, network_
 def test_a_file_that_ends_early_or_is_none_is_refused(tmp_path, network, length):
     path = tmp_path / "model.onnx"
     path.write_bytes(network[:length])
-    with pytest.raises(RpcError, match="is no ONNX model"):
+    with pytest.raises(RpcError, match="cannot be read as ONNX"):
         read_onnx(str(path))
     path.write_bytes(b"\x0f" * length + b"{}")
-    with pytest.raises(RpcError, match="is no ONNX model"):
+    with pytest.raises(RpcError, match="cannot be read as ONNX"):
         read_onnx(str(path))

@@ -8,7 +8,7 @@ program (ATC, npu-smi, msprof, the run under the profiler) is started by that.
     acl_session.py    AscendCL, opened once                   acl_errors.py   its numbers as sentences
     acl_model.py      a loaded OM, its events                 versions.py     CANN, driver, scripts
     profiling.py      layers: run, export                     op_summary.py   tables of all releases
-    profiled_run.py   the process under the profiler          onnx_inputs.py  shapes of an ONNX file
+    profiled_run.py   the process under the profiler          onnx_inputs.py  shapes, as ATC takes them
 """
 
 from typing import Any, Dict, List, Optional, Tuple

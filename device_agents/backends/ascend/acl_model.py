@@ -1,12 +1,11 @@
 """An OM in the chip's memory: its inputs and outputs, one run, and its time by the chip's own events."""
 
 import contextlib
-import random
-import struct
 from typing import Any, Callable, Dict, List, Tuple
 
 from device_agents.backends.ascend.acl_session import ON_DEVICE, Session, released
 from device_agents.protocol import BACKEND_FAILED, BAD_MODEL, RpcError
+from device_agents.random_inputs import random_content
 
 # Numbers that pyACL leaves to its user.
 _HUGE_FIRST = 0
@@ -27,8 +26,6 @@ _DTYPES = {
 }
 _NUMPY_UINT8 = 2
 _GEARS = "ascend_mbatch_shape_data"
-_RANDOM_VALUES = 4096
-_FLOAT_CODES = {"float32": "f", "float16": "e", "float64": "d"}
 
 
 class _Port:
@@ -69,7 +66,7 @@ class Model:
             self._out_set, self._out = self._ports(_Outputs(acl, desc))
             self._start, self._end = self._event(), self._event()
             for port in self._in:
-                self._copy_in(port, _random_content(port.described["dtype"], port.content_bytes))
+                self._copy_in(port, random_content(port.described["dtype"], port.content_bytes))
         except BaseException:
             self.close()
             raise
@@ -208,18 +205,6 @@ class _Outputs(_Inputs):
 
     def size(self, index: int) -> int:
         return int(self._acl.mdl.get_output_size_by_index(self._desc, index))
-
-
-def _random_content(dtype: str, size: int) -> bytes:
-    """Content of an input that nobody sent: normal numbers, or zeros and ones; a short series again and again."""
-    generator = random.Random(0)  # noqa: S311 - no secret is made of it
-    if dtype in _FLOAT_CODES:
-        values = [generator.gauss(0.0, 1.0) for _ in range(_RANDOM_VALUES)]
-        series = struct.pack("<%d%s" % (_RANDOM_VALUES, _FLOAT_CODES[dtype]), *values)
-    else:
-        item_bytes = next(length for name, length in _DTYPES.values() if name == dtype)
-        series = b"".join(generator.randint(0, 1).to_bytes(item_bytes, "little") for _ in range(_RANDOM_VALUES))
-    return (series * (size // len(series) + 1))[:size]
 
 
 def _numpy() -> Any:

@@ -4,7 +4,7 @@ Follows the documented interface; one code path for all versions, which asks for
 
     opened.py          which way is taken           probe.py    a child process tries the GPU first
     route.py           the Python module            vendor.py   the module and its logger
-    builder.py         ONNX to engine               precision.py, timing_cache.py, onnx_file.py
+    builder.py         ONNX to engine               precision.py, timing_cache.py, failures.py
     engine.py          load and run                 cuda.py, cudart_ctypes.py, launches.py
     profile.py         time of each layer           fused.py    fused layers back to ONNX nodes
     trtexec_route.py   the command                  trtexec.py  its arguments and files

@@ -6,10 +6,10 @@ What differs between versions is asked for by name (`hasattr`), never by version
 from typing import Any, List, Optional
 
 from device_agents.backends.tensorrt.failures import code_of
-from device_agents.backends.tensorrt.onnx_file import OnnxFacts
 from device_agents.backends.tensorrt.precision import check_precision
 from device_agents.backends.tensorrt.timing_cache import TimingCacheFile
 from device_agents.backends.tensorrt.vendor import Vendor
+from device_agents.onnx_file import OnnxFacts
 from device_agents.options import Options
 from device_agents.protocol import BAD_MODEL, INVALID_PARAMS, RpcError
 

@@ -1,9 +1,6 @@
 """A loaded engine: buffers on the device, one stream, and either launches or a captured CUDA graph."""
 
-import array
 import contextlib
-import random
-import struct
 import time
 from typing import Any, Dict, List, Optional
 
@@ -11,6 +8,7 @@ from device_agents.backends.tensorrt.cuda import Cuda
 from device_agents.backends.tensorrt.launches import Launches
 from device_agents.backends.tensorrt.vendor import Vendor
 from device_agents.protocol import BACKEND_FAILED, BAD_MODEL, RpcError
+from device_agents.random_inputs import random_content
 
 _ITEM_BYTES = {"float32": 4, "float16": 2, "int8": 1, "uint8": 1, "bool": 1, "int32": 4, "int64": 8}
 _MEMBERS = {
@@ -22,7 +20,6 @@ _MEMBERS = {
     "INT32": "int32",
     "INT64": "int64",
 }
-_RANDOM_VALUES = 4096
 
 
 class Engine:
@@ -48,7 +45,7 @@ class Engine:
         self.stream: Any = None
         try:
             self._load(content)
-            self._upload([_random(tensor) for tensor in self.inputs])
+            self._upload([random_content(tensor["dtype"], _size(tensor)) for tensor in self.inputs])
             self._launch()  # The first run may still allocate, which a capture would forbid.
             self.cuda.wait_for_stream(self.stream)
             if use_graph:
@@ -199,17 +196,3 @@ def _size(tensor: Dict[str, Any]) -> int:
     for side in tensor["shape"]:
         size *= side
     return size
-
-
-def _random(tensor: Dict[str, Any]) -> bytes:
-    """The same random values again and again: enough for a time that depends on them, and quick to make."""
-    generator = random.Random(0)  # noqa: S311 - no secret
-    if tensor["dtype"] == "float32":
-        block = array.array("f", [generator.gauss(0, 1) for _ in range(_RANDOM_VALUES)]).tobytes()
-    elif tensor["dtype"] == "float16":
-        block = struct.pack("<%de" % _RANDOM_VALUES, *[generator.gauss(0, 1) for _ in range(_RANDOM_VALUES)])
-    else:
-        item = _ITEM_BYTES[tensor["dtype"]]
-        block = b"".join(generator.randint(0, 1).to_bytes(item, "little") for _ in range(_RANDOM_VALUES))
-    size = _size(tensor)
-    return (block * (size // len(block) + 1))[:size]

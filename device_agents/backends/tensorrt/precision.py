@@ -1,6 +1,6 @@
 """Which precision a build gets, and by which path: a switch of the builder, or the types in the ONNX file."""
 
-from device_agents.backends.tensorrt.onnx_file import OnnxFacts
+from device_agents.onnx_file import OnnxFacts
 from device_agents.protocol import BACKEND_FAILED, BAD_MODEL, RpcError
 
 PRECISIONS = ("fp32", "fp16", "int8")

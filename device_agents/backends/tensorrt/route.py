@@ -7,11 +7,11 @@ from device_agents.backends.tensorrt.builder import compile_engine, optimization
 from device_agents.backends.tensorrt.cuda import open_cuda
 from device_agents.backends.tensorrt.engine import Engine
 from device_agents.backends.tensorrt.launches import Launches
-from device_agents.backends.tensorrt.onnx_file import read_onnx
 from device_agents.backends.tensorrt.precision import PRECISIONS
 from device_agents.backends.tensorrt.profile import profile
 from device_agents.backends.tensorrt.timing_cache import TimingCacheFile
 from device_agents.backends.tensorrt.vendor import Vendor
+from device_agents.onnx_file import read_onnx
 from device_agents.options import Options
 from device_agents.protocol import BACKEND_FAILED, RpcError
 

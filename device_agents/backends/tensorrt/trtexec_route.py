@@ -15,9 +15,9 @@ from device_agents.backends.tensorrt import trtexec
 from device_agents.backends.tensorrt.builder import optimization_level, workspace_bytes
 from device_agents.backends.tensorrt.fused import layer_times, read_layers
 from device_agents.backends.tensorrt.launches import Launches
-from device_agents.backends.tensorrt.onnx_file import OnnxFacts, read_onnx
 from device_agents.backends.tensorrt.precision import PRECISIONS, check_precision
 from device_agents.backends.tensorrt.timing_cache import TimingCacheFile
+from device_agents.onnx_file import OnnxFacts, read_onnx
 from device_agents.options import Options
 from device_agents.protocol import BACKEND_FAILED, RpcError
 

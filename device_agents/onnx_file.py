@@ -36,16 +36,24 @@ def read_onnx(path: str) -> OnnxFacts:
         RpcError: It is none.
     """
     with open(path, "rb") as stream:
-        content = memoryview(stream.read())
+        return facts_of(stream.read())
+
+
+def facts_of(content: bytes) -> OnnxFacts:
+    """Reads the content of an ONNX file.
+
+    Raises:
+        RpcError: It is none.
+    """
     try:
-        graphs = [value for number, value in _fields(content) if number == 7 and not isinstance(value, int)]
-        graph = list(_fields(graphs[0]))
+        model = _fields(memoryview(content))
+        graph = list(_fields(next(value for number, value in model if number == 7 and not isinstance(value, int))))
         weights = dict(_tensor(value) for number, value in graph if number == 5)
         nodes = [_node(value) for number, value in graph if number == 1]
         inputs = [_port(value) for number, value in graph if number == 11]
         outputs = [_port(value) for number, value in graph if number == 12]
-    except (IndexError, KeyError, TypeError, ValueError) as error:
-        raise RpcError(BAD_MODEL, "The file %s is no ONNX model: %s." % (path, error))
+    except (IndexError, KeyError, StopIteration, TypeError, ValueError) as error:
+        raise RpcError(BAD_MODEL, "The model cannot be read as ONNX (%s)." % (error or type(error).__name__))
     inputs = [port for port in inputs if port["name"] not in weights]
     return OnnxFacts(_precision(nodes, weights, inputs), inputs, outputs)
 
@@ -90,7 +98,7 @@ def _port(content: Any) -> Dict[str, Any]:
     tensor = dict(_fields(dict(_fields(fields[2]))[1]))
     sides = [dict(_fields(side)) for number, side in _fields(tensor.get(2, b"")) if number == 1]
     shape = [side.get(1, -1) for side in sides]
-    return {"name": _text(fields[1]), "dtype": _TYPES.get(tensor[1], ""), "shape": shape}
+    return {"name": _text(fields[1]), "dtype": _TYPES.get(tensor[1], "type number %d" % tensor[1]), "shape": shape}
 
 
 def _fields(content: Any) -> Iterator[Tuple[int, Any]]:
