@@ -69,8 +69,9 @@ def summary(found: Profile) -> dict[str, Any]:
 def one_line(row: dict[str, Any]) -> str:
     """A summary in one line of a list."""
     error = row["error"]
+    origin = "" if row["origin"] == "measured" else f"{row['origin'].upper()}, no device was timed; "
     return (
-        f"{row['created'][:10]}, {row['entries']} layers, scales {','.join(map(str, row['scales']))}, "
+        f"{origin}{row['created'][:10]}, {row['entries']} layers, scales {','.join(map(str, row['scales']))}, "
         f"held-out tau {error['kendall_tau']:.3f}, MAPE {error['mape']:.1%}"
     )
 
