@@ -92,7 +92,9 @@ class Login:
         self._closing.close()
 
     def _opened(self, jump: Login | None) -> Transport:
-        from paramiko import IncompatiblePeer, SSHException, Transport
+        from paramiko import IncompatiblePeer, SSHException
+
+        from mosegedge.devices.ssh.transport import LoginTransport
 
         target = self.target
         with self._no_way():
@@ -103,7 +105,7 @@ class Login:
             else:
                 way = socket.create_connection((target.host, target.port), CONNECT_S)
             self._closing.callback(way.close)
-            transport = Transport(way)
+            transport = LoginTransport(way)
             self._closing.callback(transport.close)
         transport.set_log_channel(_LOG)
         transport.banner_timeout = transport.auth_timeout = transport.channel_timeout = _HANDSHAKE_S
