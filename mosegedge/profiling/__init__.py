@@ -6,6 +6,7 @@ any network of the space. The search and the export call it.
     plan.py         which layers and which whole networks are measured
     collect.py      plan + device -> journal of raw samples, resumable at any point (collector.py, journal.py)
     models.py       the files that a device gets, in the form and precision that it takes
+    fingerprint.py  whether a device is still the one that a journal was begun on
     measurement.py  raw samples -> value, spread and grade of one model
     formula.py      how layers add up to networks; fit.py chooses and fits its terms
     latency.py      LatencyModel: codes -> milliseconds with a standard deviation
