@@ -7,6 +7,7 @@ import io
 import os
 import pty
 import select
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from mosegedge.progress import TERMINAL
 ASKED = b"Password of "
 # A bar is drawn ten times a second.
 MANY_DRAWINGS_S = 0.4
+MOST_READS = 10
 CHILD = """
 import sys, threading
 from mosegedge.cli.bars import DeviceBars
@@ -67,8 +69,11 @@ class Terminal:
     def question(self, number: int) -> None:
         """Waits for a question."""
         self.read_until(ASKED, number)
-        while not self.shown.endswith(b": "):
+        for _ in range(MOST_READS):
+            if self.shown.endswith(b": "):
+                return
             self.shown += self._read()
+        pytest.fail(f"Something is drawn over the question: {self.shown!r}")
 
     def is_silent(self) -> bool:
         return not select.select([self._end], [], [], MANY_DRAWINGS_S)[0]
@@ -77,7 +82,9 @@ class Terminal:
         os.write(self._end, f"{text}\n".encode())
 
     def close(self) -> None:
-        """Reads to the end of the program."""
+        """Reads to the end of the program, which does not come by itself where a question is left open."""
+        if b"finished" not in self.shown:
+            os.kill(self._pid, signal.SIGKILL)
         with contextlib.suppress(OSError):
             while part := self._read():
                 self.shown += part
