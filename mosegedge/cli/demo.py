@@ -77,6 +77,7 @@ def _supernet(folder: Path, *, steps: int) -> str:
 def _profile(folder: Path) -> str:
     from mosegedge.devices import load_device
     from mosegedge.profiling import ProfileSettings, profile_device
+    from mosegedge.profiling.certificate import verdict
     from mosegedge.space import SearchSpace
 
     say("2/5 Profile: an agent times every layer of two input scales, and some whole networks, on this machine.")
@@ -90,12 +91,7 @@ def _profile(folder: Path) -> str:
             progress=bar,
             command="mosegedge demo",
         )
-    error = profile.error
-    say(
-        f"    {len(profile.entries)} layers. On {error.networks} networks it was not fitted on: Kendall tau "
-        f"{error.kendall_tau:.2f}, error {error.mape:.1%} on average (FLOPs rank them with tau "
-        f"{error.flops_kendall_tau:.2f})."
-    )
+    say(f"    {len(profile.entries)} layers; {verdict(profile.certificate)}.")
     return profile.name
 
 

@@ -1,4 +1,4 @@
-"""`mosegedge profile | predict | profiles list, show`."""
+"""`mosegedge profile`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import typer
 
 from mosegedge.cli.completion import device_names
 from mosegedge.cli.devices import AcceptNewHostKey
-from mosegedge.cli.options import SpaceOption, open_space
+from mosegedge.cli.options import RootOption, SpaceOption, open_space
 from mosegedge.cli.output import JsonFlag, emit, progress, say
-from mosegedge.cli.profile_text import one_line, plan_result, plan_text, profile_text, summary
+from mosegedge.cli.profile_text import plan_result, plan_text, profile_text, summary
 from mosegedge.errors import MosegedgeError, UsageError
 
 if TYPE_CHECKING:
@@ -26,19 +26,11 @@ if TYPE_CHECKING:
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
-RootOption = Annotated[Path, typer.Option("--output-root", help="Folder of all profiles.")]
-
-profiles_app = typer.Typer(no_args_is_help=True, help="Profiles on disk: list them, show one.")
-
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands of this module."""
-    group = "Measure a device"
+    """Adds the command to the root application."""
     example = "Example: mosegedge profile --device local --space tiny"
-    app.command("profile", rich_help_panel=group, epilog=example)(profile)
-    example = "Example: mosegedge predict 0-00-001100-001100-00111100-001100 --profile local/tiny-fp32"
-    app.command("predict", rich_help_panel=group, epilog=example)(predict)
-    app.add_typer(profiles_app, name="profiles", rich_help_panel=group)
+    app.command("profile", rich_help_panel="Measure a device", epilog=example)(profile)
 
 
 def profile(
@@ -200,68 +192,6 @@ def _command(only: str = "") -> str:
             elif word.startswith("--device="):
                 words[place] = f"--device={only}"
     return shlex.join(words)
-
-
-def predict(
-    code: Annotated[str, typer.Argument(help="A network: 29 digits, with '-' or blanks between groups.")],
-    profile: Annotated[
-        str, typer.Option("--profile", help="A file, or a name: local/tiny-fp32 or local/tiny-fp32/v1.")
-    ],
-    space: Annotated[str, typer.Option("--space", help="The space, where it is not a shipped preset.")] = "",
-    output_root: RootOption = Path("profiles"),
-    as_json: JsonFlag = False,
-) -> None:
-    """Predicts the latency of a network on a device, in total and by part."""
-    from mosegedge.profiling import load_profile
-    from mosegedge.space import Architecture, SearchSpace
-
-    found = load_profile(profile, root=output_root)
-    model = found.latency_model(SearchSpace.load(space) if space else None)
-    architecture = Architecture.parse(code)
-    mean_ms, sd_ms = model.predict_one(architecture)
-    parts = model.parts(architecture)
-    result = {
-        "code": str(architecture),
-        "profile": found.name,
-        "latency_ms": mean_ms,
-        "sd_ms": sd_ms,
-        "parts": [part._asdict() for part in parts],
-    }
-    lines = [f"{part.name:<10} {part.latency_ms:8.3f} ms +- {part.sd_ms:.3f}" for part in parts if part.latency_ms]
-    lines.append(f"{'total':<10} {mean_ms:8.3f} ms +- {sd_ms:.3f}  ({found.name})")
-    emit(result, "\n".join(lines), as_json=as_json)
-
-
-@profiles_app.command("list", epilog="Example: mosegedge profiles list")
-def list_profiles(output_root: RootOption = Path("profiles"), as_json: JsonFlag = False) -> None:
-    """Lists the profiles on disk."""
-    from mosegedge.errors import ProfileError
-    from mosegedge.profiling import list_profiles, load_profile
-
-    rows: list[dict[str, Any]] = []
-    for path in list_profiles(output_root):
-        name = str(path.relative_to(output_root).with_suffix(""))
-        try:
-            rows.append({"name": name, **summary(load_profile(path))})
-        except ProfileError as error:
-            rows.append({"name": name, "problem": str(error)})
-    lines = [
-        f"{row['name']}: {row['problem']}" if "problem" in row else f"{row['name']}: {one_line(row)}" for row in rows
-    ]
-    emit({"profiles": rows}, "\n".join(lines) or f"There is no profile in {output_root}.", as_json=as_json)
-
-
-@profiles_app.command("show", epilog="Example: mosegedge profiles show local/tiny-fp32")
-def show_profile(
-    name: Annotated[str, typer.Argument(help="A file, or a name: local/tiny-fp32 or local/tiny-fp32/v1.")],
-    output_root: RootOption = Path("profiles"),
-    as_json: JsonFlag = False,
-) -> None:
-    """Shows what a profile holds and how good it is."""
-    from mosegedge.profiling import load_profile
-
-    found = load_profile(name, root=output_root)
-    emit(summary(found), profile_text(found), as_json=as_json)
 
 
 def _digits(text: str) -> tuple[int, ...]:

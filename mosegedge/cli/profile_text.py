@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mosegedge.profiling.certificate import verdict
+
 if TYPE_CHECKING:
     from mosegedge.profiling.plan import Plan
     from mosegedge.profiling.profile import Profile
+    from mosegedge.profiling.sections import CertificateSection
 
 
 def plan_result(plan: Plan) -> dict[str, Any]:
@@ -61,28 +64,21 @@ def summary(found: Profile) -> dict[str, Any]:
         "failed": len(found.failed),
         "networks": len(found.networks),
         "model": found.model.model_dump(),
-        "error": found.error.model_dump(),
+        "certificate": found.certificate.model_dump(mode="json") if found.certificate else None,
         "repeatability": found.repeatability.model_dump(),
     }
 
 
-def one_line(row: dict[str, Any]) -> str:
-    """A summary in one line of a list."""
-    error = row["error"]
-    origin = "" if row["origin"] == "measured" else f"{row['origin'].upper()}, no device was timed; "
-    return (
-        f"{origin}{row['created'][:10]}, {row['entries']} layers, scales {','.join(map(str, row['scales']))}, "
-        f"held-out tau {error['kendall_tau']:.3f}, MAPE {error['mape']:.1%}"
-    )
+def one_line(found: Profile) -> str:
+    """A profile in one line of a list."""
+    origin = "" if found.origin == "measured" else f"{found.origin.upper()}, no device was timed; "
+    scales = ",".join(map(str, found.protocol.scales))
+    return f"{origin}{found.created.date()}, {len(found.entries)} layers, scales {scales}, {verdict(found.certificate)}"
 
 
 def profile_text(found: Profile) -> str:
     """A profile in words."""
-    row, error, repeat = summary(found), found.error, found.repeatability
-    by_scale, flops_by_scale = (
-        ", ".join(f"{scale}: {tau:.3f}" for scale, tau in taus.items())
-        for taus in (error.by_scale_kendall_tau, error.by_scale_flops_kendall_tau)
-    )
+    row, repeat = summary(found), found.repeatability
     terms = ", ".join(f"{value:.4g} * {name}" for name, value in found.model.coefficients.items())
     beyond = found.model.overflow
     terms += f", {beyond.ms_per_million:.4g} * weights_million beyond {beyond.held_million:.3g}" if beyond else ""
@@ -90,19 +86,35 @@ def profile_text(found: Profile) -> str:
     simulated = "" if found.origin == "measured" else f"  {found.origin.upper()}: no device was timed"
     device = ", ".join(f"{key} {value}" for key, value in row["device"].items() if value)
     notes = "".join(f"note        {note.text} ({note.models} models)\n" for note in found.notes)
+    judging = sum(network.role != "fit" for network in found.networks)
     return (
         f"{found.name}  {row['created']}{simulated}\n"
         f"device      {device}, {found.protocol.threads} thread(s), {found.protocol.precision}, "
         f"by the {found.protocol.clock}'s clock\n{notes}"
         f"layers      {row['entries']} at scales {row['scales']}, grades {row['grades']}, failed {row['failed']}\n"
-        f"networks    {row['networks']}, of which {error.networks} held out\n"
+        f"networks    {row['networks']}, of which {judging} only judge the model\n"
         f"value       {found.protocol.statistic} of {found.protocol.passes} passes\n"
-        f"model       {terms}; constant by scale {constants} ms; sd {found.model.relative_sd:.1%}\n"
-        f"held out    Kendall tau {error.kendall_tau:.3f} (by scale {by_scale}), Spearman {error.spearman:.3f}, "
-        f"MAPE {error.mape:.2%}, bias {error.bias:+.2%}, worst {error.worst:.1%}\n"
-        f"beside it   tau of FLOPs {error.flops_kendall_tau:.3f} (by scale {flops_by_scale}),\n"
-        f"            of parameters {error.params_kendall_tau:.3f}, "
-        f"of the plain sum {error.sum_of_layers_kendall_tau:.3f} (MAPE {error.sum_of_layers_mape:.2%})\n"
+        f"model       {terms}; constant by scale {constants} ms; sd {found.model.network_sd:.1%}\n"
+        f"{_certificate_text(found.certificate)}"
         f"repeats to  tau {repeat.networks_kendall_tau:.3f}, MAPE {repeat.networks_mape:.2%}, "
-        f"layers {repeat.layers_mape:.2%}; drift {repeat.drift:.1%}"
+        f"layers {repeat.layers_mape:.2%}; drift {repeat.drift:.1%}\n"
+        f"{verdict(found.certificate)}"
+    )
+
+
+def _certificate_text(certificate: CertificateSection | None) -> str:
+    if certificate is None:
+        return ""
+    by_scale, flops_by_scale = (
+        ", ".join(f"{scale}: {tau:.3f}" for scale, tau in taus.items())
+        for taus in (certificate.by_scale_kendall_tau, certificate.by_scale_flops_kendall_tau)
+    )
+    return (
+        f"judged by   {certificate.networks} {certificate.source} networks of {certificate.measured}: "
+        f"Kendall tau {certificate.kendall_tau:.3f} (by scale {by_scale}),\n"
+        f"            Spearman {certificate.spearman:.3f}, MAPE {certificate.mape:.2%}, bias {certificate.bias:+.2%}, "
+        f"worst {certificate.worst:.1%}\n"
+        f"beside it   tau of FLOPs {certificate.flops_kendall_tau:.3f} (by scale {flops_by_scale}),\n"
+        f"            of parameters {certificate.params_kendall_tau:.3f}, "
+        f"of the plain sum {certificate.sum_of_layers_kendall_tau:.3f} (MAPE {certificate.sum_of_layers_mape:.2%})\n"
     )

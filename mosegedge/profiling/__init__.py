@@ -10,7 +10,7 @@ any network of the space. The search and the export call it.
     measurement.py  raw samples -> value, spread and grade of one model
     formula.py      how layers add up to networks; fit.py chooses and fits its terms
     latency.py      LatencyModel: codes -> milliseconds with a standard deviation
-    profile.py      Profile: everything above with its provenance (profile_text.py: its canonical file)
+    profile.py      Profile: everything above with its provenance (sections.py: its parts; profile_text.py: its file)
     store.py        where profiles are; migrations.py reads older ones
     run.py          profile_device: all steps in one
 """

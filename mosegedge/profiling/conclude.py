@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,21 +18,21 @@ from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.judge import agreement, kendall_tau
 from mosegedge.profiling.measurement import Measurement, Statistic, choose_statistic
 from mosegedge.profiling.plan import LAYER_BURST, NETWORK_BURST, Item, Plan
-from mosegedge.profiling.profile import (
+from mosegedge.profiling.profile import Profile, model_of_formula
+from mosegedge.profiling.sections import (
+    CertificateSection,
     DeviceSection,
-    ErrorSection,
     FailedEntry,
     LayerEntry,
     ModelSection,
     NetworkEntry,
     NoteEntry,
     OverflowSection,
-    Profile,
     ProtocolSection,
     RepeatabilitySection,
+    Role,
     SpaceReference,
     Timing,
-    model_of_formula,
 )
 from mosegedge.space import Architecture, SearchSpace
 from mosegedge.space.architecture import SCALE
@@ -40,6 +40,7 @@ from mosegedge.space.architecture import SCALE
 Floats = NDArray[np.float64]
 
 _DIGITS = 6
+_SDS_OF_90 = 1.6449  # of a normal distribution: 90 % lie within
 
 
 def conclude(
@@ -86,7 +87,7 @@ def conclude(
         notes=[NoteEntry(text=text, models=count) for text, count in sorted(journal.notes.items())],
         failed=[FailedEntry(key=key, error=error) for key, error in sorted(journal.failed.items())],
         model=_model_section(formula),
-        error=_error(plan, values_ms, formula),
+        certificate=_certificate(plan, measured, values_ms, formula, statistic),
         repeatability=_repeatability(plan, measured, statistic),
     )
 
@@ -115,13 +116,14 @@ def _timing(measurement: Measurement, statistic: Statistic) -> Timing:
         median_ms=round(float(np.median(samples_ms)), _DIGITS),
         p95_ms=round(float(np.quantile(samples_ms, 0.95)), _DIGITS),
         n=len(samples_ms),
+        se_ms=round(measurement.se_ms(statistic), _DIGITS),
         grade=grade,
         reason=reason,
     )
 
 
 def _network_entries(
-    items: tuple[Item, ...], role: Literal["fit", "held-out"], measured: dict[str, Measurement], statistic: Statistic
+    items: tuple[Item, ...], role: Role, measured: dict[str, Measurement], statistic: Statistic
 ) -> list[NetworkEntry]:
     entries = [
         NetworkEntry(code=str(item.source), role=role, **_timing(measured[item.key], statistic).model_dump())
@@ -145,6 +147,7 @@ def _protocol(plan: Plan, journal: ProfileJournal, statistic: Statistic) -> Prot
             f"{LAYER_BURST.min_samples} to {LAYER_BURST.max_samples} a burst "
             f"(networks {NETWORK_BURST.min_samples} to {NETWORK_BURST.max_samples}), passes in random order"
         ),
+        stopping="after the same passes for every model",
         clock=plan.device.clock,
         threads=plan.device.threads,
         precision=plan.device.precision,
@@ -177,34 +180,51 @@ def _fit(plan: Plan, values_ms: dict[str, float]) -> Formula:
 
 def _model_section(formula: Formula) -> ModelSection:
     return ModelSection(
+        method="both",
         coefficients=dict(formula.coefficients),
         overflow=OverflowSection(**asdict(formula.overflow)) if formula.overflow else None,
         constants_ms={str(scale): constant for scale, constant in formula.constants_ms.items()},
-        relative_sd=formula.relative_sd,
+        additivity_sd=0.0,
+        constant_sd_ms=0.0,
+        network_sd=formula.relative_sd,
     )
 
 
-def _error(plan: Plan, values_ms: dict[str, float], formula: Formula) -> ErrorSection:
-    """Judges the model on the held-out networks; nothing of them went into it."""
+def _certificate(
+    plan: Plan,
+    measured: dict[str, Measurement],
+    values_ms: dict[str, float],
+    formula: Formula,
+    statistic: Statistic,
+) -> CertificateSection | None:
+    """Judges the model on the held-out networks, none of which went into it."""
     space = plan.space
     items = _known_networks(plan, plan.held_out, values_ms)
+    if not items:
+        return None
     codes = space.encode([_architecture(item) for item in items])
-    measured = np.array([values_ms[item.key] for item in items])
+    latency_ms = np.array([values_ms[item.key] for item in items])
     model = model_of_formula(space, values_ms, formula, name="under test", device=plan.device.name)
-    predicted, _ = model.predict(codes)
+    predicted_ms, sd_ms = model.predict(codes)
     plain = np.array([_sum_of_layers(space, _architecture(item), values_ms) for item in items])
     scales = codes[:, SCALE]
     flops = space.flops(codes).astype(float)
-    plain_sum = agreement(plain, measured)
-    return ErrorSection(
+    plain_sum = agreement(plain, latency_ms)
+    first, second = np.array([measured[item.key].halves_ms(statistic) for item in items]).T
+    return CertificateSection(
+        source="held-out",
+        measured=datetime.now(UTC).date(),
         networks=len(items),
-        **asdict(agreement(predicted, measured)),
-        by_scale_kendall_tau=_tau_by_scale(scales, predicted, measured),
-        flops_kendall_tau=kendall_tau(flops, measured),
-        by_scale_flops_kendall_tau=_tau_by_scale(scales, flops, measured),
-        params_kendall_tau=kendall_tau(space.params(codes).astype(float), measured),
+        **asdict(agreement(predicted_ms, latency_ms)),
+        coverage90=float(np.mean(np.abs(latency_ms - predicted_ms) <= _SDS_OF_90 * sd_ms)),
+        by_scale_kendall_tau=_tau_by_scale(scales, predicted_ms, latency_ms),
+        flops_kendall_tau=kendall_tau(flops, latency_ms),
+        by_scale_flops_kendall_tau=_tau_by_scale(scales, flops, latency_ms),
+        params_kendall_tau=kendall_tau(space.params(codes).astype(float), latency_ms),
         sum_of_layers_kendall_tau=plain_sum.kendall_tau,
         sum_of_layers_mape=plain_sum.mape,
+        repeatability_kendall_tau=kendall_tau(first, second),
+        by_scale_repeatability_kendall_tau=_tau_by_scale(scales, first, second),
     )
 
 

@@ -25,6 +25,7 @@ _NS_PER_MS = 1e6
 _GRADE_A, _GRADE_B = 0.01, 0.03
 _MIN_SAMPLES = 10
 _QUIET = 0.03
+_GROUPS = 8
 _QUANTILES: dict[Statistic, float] = {"quantile10": 0.1, "median": 0.5}
 
 
@@ -64,6 +65,15 @@ class Measurement:
         """How far the two halves are apart, relative to the value."""
         first, second = self.halves_ms(statistic)
         return abs(first - second) / self.value_ms(statistic)
+
+    def se_ms(self, statistic: Statistic) -> float:
+        """Standard error of the value, from leaving out one of a few groups of bursts at a time; 0 for one burst."""
+        groups = min(len(self.bursts_ns), _GROUPS)
+        if groups < 2:
+            return 0.0
+        kept = [[burst for place, burst in enumerate(self.bursts_ns) if place % groups != out] for out in range(groups)]
+        values = np.array([float(_reduce(np.concatenate(bursts), statistic)) for bursts in kept]) / _NS_PER_MS
+        return float(np.sqrt((groups - 1) * np.mean((values - values.mean()) ** 2)))
 
     def grade(self, statistic: Statistic) -> tuple[Grade, str]:
         """A, B or C, and the reason in words."""

@@ -1,169 +1,45 @@
 """Profile: what layers and networks cost on one device, with everything that a reader needs to trust the numbers.
 
-The fields here are the file format (see profiles/README.md); `profile_text` writes and reads the file.
+The fields here and in `sections` are the file format (see profiles/README.md); `profile_text` writes and reads the
+file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-from mosegedge.errors import ArchitectureError, ProfileError
+from mosegedge.errors import ProfileError
 from mosegedge.profiling.formula import Formula, Overflow, entry_costs, entry_terms
 from mosegedge.profiling.latency import LatencyModel
-from mosegedge.space import Architecture, SearchSpace
+from mosegedge.profiling.sections import (
+    CertificateSection,
+    DeviceSection,
+    Digest,
+    EffortSection,
+    FailedEntry,
+    LayerEntry,
+    ModelSection,
+    NetworkEntry,
+    NoteEntry,
+    ProtocolSection,
+    RepeatabilitySection,
+    RooflineSection,
+    Section,
+    SpaceReference,
+)
+from mosegedge.space import SearchSpace
 from mosegedge.space.space import SCALES
-
-Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
-Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-ScaleDigit = Annotated[str, Field(pattern="^[0-4]$")]
-
-
-class Section(BaseModel):
-    """A part of the file; unknown fields are refused, values are never converted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
-
-
-class SpaceReference(Section):
-    """The search space that was measured."""
-
-    name: str
-    slug: str = Field(description="the space in names of folders")
-    digest: Digest
-
-
-class DeviceSection(Section):
-    """The device: what it is called, what it is, and what it was doing."""
-
-    name: str
-    backend: str
-    hardware: dict[str, Any]
-    system: dict[str, Any]
-    vendor: dict[str, Any]
-    settings: dict[str, str] = Field(description="what only the backend knows, as written in devices.toml")
-    conditions: list[dict[str, Any]] = Field(description="clocks, temperature, load at the start of each pass")
-
-
-class ProtocolSection(Section):
-    """How it was measured."""
-
-    scales: list[Annotated[int, Field(ge=0, lt=SCALES)]] = Field(min_length=1)
-    statistic: Literal["quantile10", "median"] = Field(description="what value_ms is of all timed runs of a model")
-    passes: Count
-    bursts: Count
-    warmup: str
-    samples: str
-    clock: Literal["host", "device"] = Field(description="whose time counts: the launch included, or the device's own")
-    threads: Annotated[int, Field(ge=1)]
-    batch: Literal[1] = 1
-    precision: str
-    opset: int
-    io_included: Literal[False] = Field(
-        default=False, description="inputs and outputs stay in the runtime's memory; copying pictures is not timed"
-    )
-    seed: Count
-    restarts: Count = Field(description="how often the agent had to be started again")
-
-
-class Timing(Section):
-    """What all timed models have."""
-
-    value_ms: Milliseconds
-    median_ms: Milliseconds
-    p95_ms: Milliseconds
-    n: Annotated[int, Field(ge=1)]
-    grade: Literal["A", "B", "C"]
-    reason: str
-
-
-class LayerEntry(Timing):
-    """One row of the look-up table, by the key of its layer."""
-
-    key: str
-
-
-class NetworkEntry(Timing):
-    """One whole network."""
-
-    code: str
-    role: Literal["fit", "held-out"]
-
-    @field_validator("code")
-    @classmethod
-    def _names_a_network(cls, code: str) -> str:
-        try:
-            return str(Architecture.parse(code))
-        except ArchitectureError as error:
-            raise ValueError(str(error)) from error
-
-
-class FailedEntry(Section):
-    """A model that the device could not run."""
-
-    key: str
-    error: str
-
-
-class NoteEntry(Section):
-    """What the device's compiler said of some models."""
-
-    text: str
-    models: Annotated[int, Field(ge=1)]
-
-
-class OverflowSection(Section):
-    """What weights cost that the cache cannot hold."""
-
-    held_million: Number
-    ms_per_million: Number
-
-
-class ModelSection(Section):
-    """The formula of the latency model (see `mosegedge.profiling.formula`)."""
-
-    coefficients: dict[str, Number]
-    overflow: OverflowSection | None = None
-    constants_ms: dict[ScaleDigit, Number]
-    relative_sd: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class ErrorSection(Section):
-    """How well the model predicts the held-out networks, with simpler predictors beside it."""
-
-    networks: Count
-    kendall_tau: Number
-    spearman: Number
-    mape: Number
-    bias: Number
-    worst: Number
-    by_scale_kendall_tau: dict[ScaleDigit, Number]
-    flops_kendall_tau: Number
-    by_scale_flops_kendall_tau: dict[ScaleDigit, Number]
-    params_kendall_tau: Number
-    sum_of_layers_kendall_tau: Number
-    sum_of_layers_mape: Number
-
-
-class RepeatabilitySection(Section):
-    """How well two halves of the same measurement agree: no model can be better."""
-
-    networks_kendall_tau: Number
-    networks_mape: Number
-    layers_mape: Number
-    drift: Number = Field(description="spread of the sentinel layers' value from pass to pass, relative")
 
 
 class Profile(Section):
     """Everything that was measured and concluded in one go, never rewritten."""
 
-    schema_number: Literal[2] = Field(default=2, alias="schema")
+    schema_number: Literal[3] = Field(default=3, alias="schema")
     version: Annotated[int, Field(ge=1)]
     parent: Annotated[int, Field(ge=1)] | None
     origin: Literal["measured", "simulated"]
@@ -178,8 +54,11 @@ class Profile(Section):
     failed: list[FailedEntry]
     notes: list[NoteEntry]
     model: ModelSection
-    error: ErrorSection
+    certificate: CertificateSection | None = Field(description="null where no network judged the model")
     repeatability: RepeatabilitySection
+    roofline: RooflineSection | None = None
+    effort: EffortSection | None = None
+    journal_sha256: Digest | None = Field(default=None, description="of the raw samples beside the file")
     digest: Digest | None = Field(default=None, description="SHA-256 of the canonical JSON of all other fields")
 
     @field_validator("entries")
@@ -222,7 +101,7 @@ class Profile(Section):
             coefficients=self.model.coefficients,
             overflow=Overflow(**overflow.model_dump()) if overflow else None,
             constants_ms={int(scale): constant for scale, constant in self.model.constants_ms.items()},
-            relative_sd=self.model.relative_sd,
+            relative_sd=self.model.network_sd,
         )
         failed = {entry.key: entry.error for entry in self.failed}
         return model_of_formula(space, values, formula, name=self.name, device=self.device.name, failed=failed)

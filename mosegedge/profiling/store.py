@@ -83,7 +83,7 @@ def load_profile(reference: str | Path, *, root: Path = DEFAULT_ROOT) -> Profile
         ProfileError: There is none, or it cannot be used.
 
     Example:
-        >>> load_profile("local/tiny-fp32").error.kendall_tau  # doctest: +SKIP
+        >>> load_profile("local/tiny-fp32").certificate.kendall_tau  # doctest: +SKIP
     """
     path = _find(str(reference), root)
     try:

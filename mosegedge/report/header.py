@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mosegedge.report.front import gains, volumes
 from mosegedge.report.html import Markup, missing, signed, tag
 from mosegedge.report.latency_facts import LatencyFacts
 from mosegedge.report.run import Missing, Run
 from mosegedge.search.archive import evaluated
+
+if TYPE_CHECKING:
+    from mosegedge.profiling.sections import CertificateSection
 
 
 def header(run: Run, device: str, facts: LatencyFacts | Missing, created: str) -> Markup:
@@ -39,8 +44,8 @@ def _tiles(run: Run, facts: LatencyFacts | Missing) -> list[tuple[str, str]]:
     found = gains(run)
     if found:
         tiles.append(("mean mIoU gain over uniform width", signed(sum(found) / len(found))))
-    if isinstance(facts, LatencyFacts):
-        tiles.append(("latency order, held out", f"tau {facts.kendall_tau:.2f}"))
+    if isinstance(facts, LatencyFacts) and facts.certificate:
+        tiles.append(("latency order, held out", f"tau {facts.certificate.kendall_tau:.2f}"))
     return tiles
 
 
@@ -48,7 +53,7 @@ def _facts(run: Run, device: str, facts: LatencyFacts | Missing, created: str) -
     manifest, settings = run.manifest, run.manifest.settings
     if isinstance(facts, LatencyFacts):
         machine = f"{device} ({facts.hardware})"
-        error = f"tau {facts.kendall_tau:.3f}, MAPE {facts.mape:.1%} (FLOPs: tau {facts.flops_kendall_tau:.3f})"
+        error = _error(facts.certificate)
     else:
         machine, error = device, "not known here, see below"
     limit = f"at most {settings.max_latency_ms:g} ms" if settings.max_latency_ms is not None else "no limit"
@@ -69,3 +74,10 @@ def _facts(run: Run, device: str, facts: LatencyFacts | Missing, created: str) -
         ("mosegedge", manifest.versions.get("mosegedge", "unknown")),
         ("report made on", created),
     ]
+
+
+def _error(certificate: CertificateSection | None) -> str:
+    if certificate is None:
+        return "not known: no network judged the profile"
+    tau, flops_tau = certificate.kendall_tau, certificate.flops_kendall_tau
+    return f"tau {tau:.3f}, MAPE {certificate.mape:.1%} (FLOPs: tau {flops_tau:.3f})"

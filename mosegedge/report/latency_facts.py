@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosegedge.profiling.profile import Profile
+    from mosegedge.profiling.sections import CertificateSection
 
 _STATISTICS = {"median": "median", "quantile10": "10 % quantile"}
 
@@ -49,9 +50,7 @@ class LatencyFacts:
         protocol: How it was timed, in a few words.
         origin: `measured` or `simulated`.
         networks: Whole networks.
-        kendall_tau: Of predictions on held-out networks, as the profile states it.
-        mape: Mean absolute relative error on them, as the profile states it.
-        flops_kendall_tau: The same order by FLOPs alone.
+        certificate: How good predictions are, as the profile states it; None where nothing judged them.
         repeatability_tau: Two halves of the same measurement: no model can be better.
     """
 
@@ -61,9 +60,7 @@ class LatencyFacts:
     protocol: str
     origin: str
     networks: tuple[MeasuredNetwork, ...]
-    kendall_tau: float
-    mape: float
-    flops_kendall_tau: float
+    certificate: CertificateSection | None
     repeatability_tau: float
 
 
@@ -116,7 +113,7 @@ def facts_of(profile: Profile, space: SearchSpace) -> LatencyFacts:
     networks = tuple(
         MeasuredNetwork(
             architecture=Architecture.parse(entry.code),
-            held_out=entry.role == "held-out",
+            held_out=entry.role != "fit",
             measured_ms=entry.value_ms,
             predicted_ms=float(predicted),
             flops=int(flops),
@@ -132,8 +129,6 @@ def facts_of(profile: Profile, space: SearchSpace) -> LatencyFacts:
         f"{protocol.threads} thread{'s' if protocol.threads > 1 else ''}, copying of pictures not included",
         origin=profile.origin,
         networks=networks,
-        kendall_tau=profile.error.kendall_tau,
-        mape=profile.error.mape,
-        flops_kendall_tau=profile.error.flops_kendall_tau,
+        certificate=profile.certificate,
         repeatability_tau=profile.repeatability.networks_kendall_tau,
     )

@@ -76,7 +76,7 @@ def test_profiles_are_listed_and_shown(run):
     assert code == 0
     shown = json.loads(out)
     assert shown["entries"] == 159
-    assert shown["error"]["networks"] == 4
+    assert shown["certificate"]["networks"] == 4
     code, out, _ = run("profiles", "show", "local/nano-fp32")
     for word in ("Kendall tau", "FLOPs", "repeats to", "grades"):
         assert word in out

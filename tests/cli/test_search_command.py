@@ -11,12 +11,11 @@ import torch
 
 from mosegedge.cli.main import main
 from mosegedge.profiling.fit import SUM
-from mosegedge.profiling.profile import (
+from mosegedge.profiling.profile import Profile
+from mosegedge.profiling.sections import (
     DeviceSection,
-    ErrorSection,
     LayerEntry,
     ModelSection,
-    Profile,
     ProtocolSection,
     RepeatabilitySection,
     SpaceReference,
@@ -45,9 +44,8 @@ def folder(tmp_path_factory):
 
 def made_up_profile() -> Profile:
     """A profile that covers scale 0 by a law of multiply-adds."""
-    timing = {"n": 2, "grade": "A", "reason": "quiet"}
+    timing = {"n": 2, "grade": "A", "reason": "quiet", "se_ms": 0.0}
     costs = {spec.key: flops / 1e7 + 0.02 for spec, flops in zip(SPACE.entries, SPACE.entry_flops, strict=True)}
-    error = {name: {} if name.startswith("by_scale") else 0.5 for name in ErrorSection.model_fields}
     return Profile(
         version=1, parent=None, origin="measured", created=datetime(2026, 1, 2, tzinfo=UTC), mosegedge="0.1.0",
         command="made up",
@@ -55,13 +53,16 @@ def made_up_profile() -> Profile:
         device=DeviceSection(name="board", backend="none", hardware={}, system={}, vendor={}, settings={},
                              conditions=[]),
         protocol=ProtocolSection(
-            scales=[0], statistic="median", passes=1, bursts=1, warmup="1", samples="2", clock="host",
+            scales=[0], statistic="median", passes=1, bursts=1, warmup="1", samples="2", stopping="1", clock="host",
             threads=1, precision="fp32", opset=17, seed=0, restarts=0,
         ),
         entries=[LayerEntry(key=key, value_ms=ms, median_ms=ms, p95_ms=ms, **timing) for key, ms in costs.items()],
         networks=[], failed=[], notes=[],
-        model=ModelSection(coefficients={SUM: 1.0}, constants_ms={"0": 0.3}, relative_sd=0.05),
-        error=ErrorSection.model_validate(error | {"networks": 0}),
+        model=ModelSection(
+            method="both", coefficients={SUM: 1.0}, constants_ms={"0": 0.3}, additivity_sd=0.0, constant_sd_ms=0.0,
+            network_sd=0.05,
+        ),
+        certificate=None,
         repeatability=RepeatabilitySection(networks_kendall_tau=0.9, networks_mape=0.1, layers_mape=0.1, drift=0.0),
     )  # fmt: skip
 

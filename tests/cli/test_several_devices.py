@@ -84,7 +84,7 @@ def run(folder, monkeypatch, capsys):
 
 
 def assert_equal(profile, expected) -> None:
-    for field in ("space", "entries", "networks", "failed", "model", "error", "repeatability"):
+    for field in ("space", "entries", "networks", "failed", "model", "certificate", "repeatability"):
         assert getattr(profile, field) == getattr(expected, field)
 
 

@@ -29,7 +29,7 @@ def assert_complete(plan, path: Path = JOURNAL) -> None:
 
 
 def assert_equal(profile, expected) -> None:
-    for field in ("space", "entries", "networks", "failed", "model", "error", "repeatability"):
+    for field in ("space", "entries", "networks", "failed", "model", "certificate", "repeatability"):
         assert getattr(profile, field) == getattr(expected, field)
 
 

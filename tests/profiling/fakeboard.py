@@ -53,7 +53,7 @@ def environment(folder: Path) -> dict[str, str]:
     (info / "entry_points.txt").write_text("[mosegedge.backends]\nfake = agentprocess:FAKE\n")
     (folder / "devices.toml").write_text('[board]\ntemplate = "local"\nbackend = "fake"\n')
     return {
-        "PYTHONPATH": os.pathsep.join([str(packages), str(TESTS / "agents")]),
+        "PYTHONPATH": os.pathsep.join([str(packages), str(TESTS / "agents"), str(TESTS.parent)]),
         "XDG_CACHE_HOME": str(folder / "cache"),
         "XDG_CONFIG_HOME": str(folder / "config"),
         "MOSEGEDGE_LOCK": str(folder / "lock"),

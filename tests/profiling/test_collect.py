@@ -88,9 +88,9 @@ def test_an_undisturbed_run_finds_the_boards_law(undisturbed):
     values = {entry.key: entry.value_ms for entry in undisturbed.entries}
     for item in plan.layers:
         assert values[item.key] == pytest.approx(fakeboard.layer_us(item.source) / 1e3, abs=2e-6)
-    assert undisturbed.error.kendall_tau == pytest.approx(1)
-    assert undisturbed.error.mape < 1e-3
-    assert undisturbed.error.networks == 12
+    assert undisturbed.certificate.kendall_tau == pytest.approx(1)
+    assert undisturbed.certificate.mape < 1e-3
+    assert undisturbed.certificate.networks == 12
     assert undisturbed.model.coefficients["sum_of_layers"] == pytest.approx(0.96, rel=1e-2)
     assert undisturbed.model.coefficients["weights_million"] == pytest.approx(0.3, rel=5e-2)
     codes = SPACE.sample(50, np.random.default_rng(5))

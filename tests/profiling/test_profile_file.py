@@ -21,7 +21,9 @@ from mosegedge.space import SearchSpace
 
 SPACE = SearchSpace.load("nano")
 ROOT = Path(__file__).parents[2]
-TIMING = {"value_ms": 0.5, "median_ms": 0.6, "p95_ms": 0.9, "n": 12, "grade": "A", "reason": "halves 0.1% apart"}
+TIMING = {
+    "value_ms": 0.5, "median_ms": 0.6, "p95_ms": 0.9, "n": 12, "se_ms": 0.0, "grade": "A", "reason": "halves 0.1% apart"
+}  # fmt: skip
 
 
 def make_profile(version: int = 1, **changes) -> Profile:
@@ -40,20 +42,28 @@ def make_profile(version: int = 1, **changes) -> Profile:
         },
         "protocol": {
             "scales": [0], "statistic": "median", "passes": 2, "bursts": 9, "warmup": "w", "samples": "s",
-            "clock": "host", "threads": 1,
+            "stopping": "p", "affinity": [0], "clock": "host", "threads": 1,
             "precision": "fp32", "opset": 17, "seed": 0, "restarts": 0,
         },
         "entries": [{"key": key, **TIMING} for key in keys],
         "networks": [{"code": str(SPACE.smallest), "role": "fit", **TIMING}],
         "failed": [],
         "notes": [],
-        "model": {"coefficients": {"sum_of_layers": 1.1}, "constants_ms": {"0": 0.25}, "relative_sd": 0.02},
-        "error": {
+        "model": {
+            "method": "both", "coefficients": {"sum_of_layers": 1.1}, "constants_ms": {"0": 0.25},
+            "additivity_sd": 0.0, "constant_sd_ms": 0.0, "network_sd": 0.02,
+        },
+        "certificate": {
+            "source": "held-out", "measured": "2026-01-02", "coverage90": 0.9, "repeatability_kendall_tau": 0.95,
+            "by_scale_repeatability_kendall_tau": {"0": 0.95},
             "networks": 1, "kendall_tau": 0.9, "spearman": 0.9, "mape": 0.01, "bias": 0.0, "worst": 0.1,
             "by_scale_kendall_tau": {"0": 0.9}, "flops_kendall_tau": 0.5, "by_scale_flops_kendall_tau": {"0": 0.5},
             "params_kendall_tau": 0.5, "sum_of_layers_kendall_tau": 0.8, "sum_of_layers_mape": 0.2,
         },
         "repeatability": {"networks_kendall_tau": 0.9, "networks_mape": 0.0, "layers_mape": 0.0, "drift": 0.0},
+        "roofline": {"peak_gmacs_per_s": 40.0, "bandwidth_gb_per_s": 10.0, "launch_ms": 0.01},
+        "effort": {"wall_s": 60.0, "timed_s": 50.0, "build_s": 5.0, "models": 160, "disk_mib": 20.0},
+        "journal_sha256": "0" * 64,
     }  # fmt: skip
     return Profile.model_validate({**content, **changes})
 
@@ -85,8 +95,8 @@ def test_a_profile_survives_the_way_to_disk_and_back():
 
 def test_the_file_is_sorted_with_one_entry_a_line():
     lines = TEXT.splitlines()
-    assert json.loads(TEXT)["schema"] == 2
-    assert sum(line.startswith('{"grade"') and '"key"' in line for line in lines) == len(PROFILE.entries)
+    assert json.loads(TEXT)["schema"] == 3
+    assert sum(line.startswith('{"energy_mj"') and '"key"' in line for line in lines) == len(PROFILE.entries)
     names = [line.split('"')[1] for line in lines if line.startswith('"')]
     assert names == sorted(names)
 
@@ -151,8 +161,8 @@ def test_doubled_layers_and_codes_of_no_network_are_refused():
 
 
 def test_a_future_schema_asks_for_a_newer_version():
-    with pytest.raises(ProfileError, match="schema 3, this version of mosegedge reads up to 2") as error:
-        profile_of_text(edited(schema=3), "v1.json")
+    with pytest.raises(ProfileError, match="schema 4, this version of mosegedge reads up to 3") as error:
+        profile_of_text(edited(schema=4), "v1.json")
     assert "upgrade" in error.value.fix
 
 
@@ -169,21 +179,53 @@ def test_migrations_go_step_by_step_and_leave_their_input_alone():
     assert old == {"schema": 1, "color": "red"}
 
 
-def test_a_stored_profile_of_schema_1_is_read():
-    path = Path(__file__).with_name("examples") / "schema1.json"
+EXAMPLES = Path(__file__).with_name("examples")
+
+
+@pytest.mark.parametrize("schema", range(1, CURRENT_SCHEMA))
+def test_a_stored_profile_of_every_older_schema_is_read(schema):
+    path = EXAMPLES / f"schema{schema}.json"
     old = profile_of_text(path.read_bytes(), str(path))
     assert old.schema_number == CURRENT_SCHEMA
     assert old.protocol.clock == "host"
     assert (old.device.settings, old.notes) == ({}, [])
     assert old.entries == PROFILE.entries
+    assert {entry.role for entry in old.networks} == {"fit"}
+    assert (old.roofline, old.effort, old.journal_sha256, old.protocol.affinity) == (None, None, None, None)
+    assert (old.model.method, old.model.additivity_sd, old.model.constant_sd_ms) == ("both", 0.0, 0.0)
+    stored = json.loads(path.read_text())
+    found = old.certificate.model_dump(mode="json")
+    assert {name: found[name] for name in stored["error"]} == stored["error"]
+    assert (found["source"], found["measured"]) == ("held-out", "2026-01-02")
+    assert (found["coverage90"], found["repeatability_kendall_tau"]) == (None, None)
 
 
-@pytest.mark.parametrize("part", ["device", "protocol"])
-def test_a_damaged_profile_of_schema_1_is_an_error(part):
-    content = json.loads((Path(__file__).with_name("examples") / "schema1.json").read_text())
-    content[part] = "gone"
+@pytest.mark.parametrize("schema", [1, 2])
+def test_a_migrated_profile_predicts_as_it_did(schema):
+    path = EXAMPLES / f"schema{schema}.json"
+    stored = json.loads(path.read_text())
+    mean_ms, sd_ms = profile_of_text(path.read_bytes(), str(path)).latency_model(SPACE).predict_one(SPACE.smallest)
+    cost_ms = stored["entries"][0]["value_ms"] * len(SPACE.layers_of(SPACE.smallest))  # all entries are equal
+    expected = stored["model"]["coefficients"]["sum_of_layers"] * cost_ms + stored["model"]["constants_ms"]["0"]
+    assert mean_ms == pytest.approx(expected, rel=1e-12)
+    assert sd_ms == pytest.approx(stored["model"]["relative_sd"] * expected, rel=1e-12)
+
+
+def test_an_old_profile_that_no_network_judged_has_no_certificate():
+    content = json.loads((EXAMPLES / "schema2.json").read_text())
+    content["error"]["networks"] = 0
+    unjudged = json.dumps({**content, "digest": digest_of(content)}).encode()
+    assert profile_of_text(unjudged, "v1.json").certificate is None
+
+
+@pytest.mark.parametrize("part", ["device", "protocol", "entries", "networks", "model", "error", "created"])
+@pytest.mark.parametrize("schema", [1, 2])
+@pytest.mark.parametrize("value", ["gone", None, [3], {}])
+def test_a_damaged_profile_of_an_older_schema_is_an_error(schema, part, value):
+    content = json.loads((EXAMPLES / f"schema{schema}.json").read_text())
+    content[part] = value
     damaged = json.dumps({**content, "digest": digest_of(content)}).encode()
-    assert part in read_or_error(damaged)
+    assert {"error": "certificate"}.get(part, part) in read_or_error(damaged)
 
 
 def test_there_is_a_migration_for_every_schema_before_the_current_one():

@@ -11,13 +11,13 @@ import torch
 
 from mosegedge.files import Journal, canonical_json, sha256_of_file, write_atomic
 from mosegedge.profiling.fit import SUM
-from mosegedge.profiling.profile import (
+from mosegedge.profiling.profile import Profile
+from mosegedge.profiling.sections import (
+    CertificateSection,
     DeviceSection,
-    ErrorSection,
     LayerEntry,
     ModelSection,
     NetworkEntry,
-    Profile,
     ProtocolSection,
     RepeatabilitySection,
     SpaceReference,
@@ -108,7 +108,7 @@ def make_profile(root: Path) -> Profile:
     codes = SPACE.sample(24, rng)
     table = np.array([costs[spec.key] for spec in SPACE.entries])
     measured_ms = (0.3 + SPACE.total(codes, table)) * rng.normal(1.0, 0.04, len(codes))
-    timing = {"n": 12, "grade": "A", "reason": "quiet"}
+    timing = {"n": 12, "grade": "A", "reason": "quiet", "se_ms": 0.0}
     networks = [
         NetworkEntry(
             code=str(SPACE.decode(code)[0]),
@@ -120,8 +120,8 @@ def make_profile(root: Path) -> Profile:
         )
         for row, (code, value) in enumerate(zip(codes, measured_ms, strict=True))
     ]
-    error = {name: {} if name.startswith("by_scale") else 0.9 for name in ErrorSection.model_fields}
-    error |= {"networks": 12, "mape": 0.031}
+    certificate = {name: {} if name.startswith("by_scale") else 0.9 for name in CertificateSection.model_fields}
+    certificate |= {"networks": 12, "mape": 0.031, "source": "held-out", "measured": "2026-01-02"}
     profile = Profile(
         version=1,
         parent=None,
@@ -135,8 +135,8 @@ def make_profile(root: Path) -> Profile:
             conditions=[],
         ),
         protocol=ProtocolSection(
-            scales=[0, 1, 2, 3, 4], statistic="quantile10", passes=2, bursts=2, warmup="1", samples="2", clock="host",
-            threads=1,
+            scales=[0, 1, 2, 3, 4], statistic="quantile10", passes=2, bursts=2, warmup="1", samples="2", stopping="1",
+            clock="host", threads=1,
             precision="fp32", opset=17, seed=0, restarts=0,
         ),
         entries=[
@@ -147,9 +147,10 @@ def make_profile(root: Path) -> Profile:
         failed=[],
         notes=[],
         model=ModelSection(
-            coefficients={SUM: 1.0}, constants_ms={str(scale): 0.3 for scale in range(5)}, relative_sd=0.04
+            method="both", coefficients={SUM: 1.0}, constants_ms={str(scale): 0.3 for scale in range(5)},
+            additivity_sd=0.0, constant_sd_ms=0.0, network_sd=0.04,
         ),
-        error=ErrorSection.model_validate(error),
+        certificate=CertificateSection.model_validate(certificate),
         repeatability=RepeatabilitySection(networks_kendall_tau=0.97, networks_mape=0.01, layers_mape=0.01, drift=0.0),
     )  # fmt: skip
     save_profile(profile, Series(root / "local" / "nano-fp32"))

@@ -13,11 +13,11 @@ from mosegedge.data import Sample
 from mosegedge.errors import CheckpointError, ProfileError, UsageError
 from mosegedge.files import sha256_of_file
 from mosegedge.profiling.fit import SUM
-from mosegedge.profiling.profile import (
+from mosegedge.profiling.profile import Profile
+from mosegedge.profiling.sections import (
     DeviceSection,
     LayerEntry,
     ModelSection,
-    Profile,
     ProtocolSection,
     SpaceReference,
 )
@@ -79,8 +79,14 @@ def profile_of(*, space=SPACE, origin="measured", scales=(0, 1)):
         ],
         failed=[],
         model=ModelSection(
-            coefficients={SUM: 1.0}, constants_ms={str(scale): 0.3 for scale in scales}, relative_sd=0.04
+            method="both",
+            coefficients={SUM: 1.0},
+            constants_ms={str(scale): 0.3 for scale in scales},
+            additivity_sd=0.0,
+            constant_sd_ms=0.0,
+            network_sd=0.04,
         ),
+        certificate=None,
         digest="d" * 64,
     )
 

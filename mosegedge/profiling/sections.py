@@ -1,0 +1,197 @@
+"""The parts of a profile's file, each with its fields and what they mean (see profiles/README.md)."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from mosegedge.errors import ArchitectureError
+from mosegedge.space import Architecture
+from mosegedge.space.space import SCALES
+
+Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+ScaleDigit = Annotated[str, Field(pattern="^[0-4]$")]
+
+
+class Section(BaseModel):
+    """A part of the file; unknown fields are refused, values are never converted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+
+class SpaceReference(Section):
+    """The search space that was measured."""
+
+    name: str
+    slug: str = Field(description="the space in names of folders")
+    digest: Digest
+
+
+class DeviceSection(Section):
+    """The device: what it is called, what it is, and what it was doing."""
+
+    name: str
+    backend: str
+    hardware: dict[str, Any]
+    system: dict[str, Any]
+    vendor: dict[str, Any]
+    settings: dict[str, str] = Field(description="what only the backend knows, as written in devices.toml")
+    conditions: list[dict[str, Any]] = Field(description="clocks, temperature, load at the start of each pass")
+
+
+class ProtocolSection(Section):
+    """How it was measured."""
+
+    scales: list[Annotated[int, Field(ge=0, lt=SCALES)]] = Field(min_length=1)
+    statistic: Literal["quantile10", "median"] = Field(description="what value_ms is of all timed runs of a model")
+    passes: Count
+    bursts: Count
+    warmup: str
+    samples: str
+    stopping: str = Field(description="when a model was timed no further")
+    clock: Literal["host", "device"] = Field(description="whose time counts: the launch included, or the device's own")
+    threads: Annotated[int, Field(ge=1)]
+    affinity: list[Count] | None = Field(
+        default=None, description="cores that the agent was bound to; null where it was not, or is not known"
+    )
+    batch: Literal[1] = 1
+    precision: str
+    opset: int
+    io_included: Literal[False] = Field(
+        default=False, description="inputs and outputs stay in the runtime's memory; copying pictures is not timed"
+    )
+    seed: Count
+    restarts: Count = Field(description="how often the agent had to be started again")
+
+
+class Timing(Section):
+    """What all timed models have."""
+
+    value_ms: Milliseconds
+    median_ms: Milliseconds
+    p95_ms: Milliseconds
+    n: Annotated[int, Field(ge=1)]
+    se_ms: NonNegative = Field(description="standard error of value_ms; 0 where it was not computed")
+    grade: Literal["A", "B", "C"]
+    reason: str
+    energy_mj: NonNegative | None = Field(default=None, description="energy of one run; null where not measured")
+    memory_mib: NonNegative | None = Field(default=None, description="peak memory; null where not measured")
+
+
+class LayerEntry(Timing):
+    """One row of the look-up table, by the key of its layer."""
+
+    key: str
+
+
+Role = Literal["fit", "held-out", "check"]
+"""`fit` networks went into the model, `held-out` and `check` networks only judge it."""
+
+
+class NetworkEntry(Timing):
+    """One whole network."""
+
+    code: str
+    role: Role
+
+    @field_validator("code")
+    @classmethod
+    def _names_a_network(cls, code: str) -> str:
+        try:
+            return str(Architecture.parse(code))
+        except ArchitectureError as error:
+            raise ValueError(str(error)) from error
+
+
+class FailedEntry(Section):
+    """A model that the device could not run."""
+
+    key: str
+    error: str
+
+
+class NoteEntry(Section):
+    """What the device's compiler said of some models."""
+
+    text: str
+    models: Annotated[int, Field(ge=1)]
+
+
+class OverflowSection(Section):
+    """What weights cost that the cache cannot hold."""
+
+    held_million: Number
+    ms_per_million: Number
+
+
+class ModelSection(Section):
+    """The latency model before it saw whole networks: a formula (see `mosegedge.profiling.formula`) and its spreads.
+
+    The spread of a prediction follows from these, the entries and the networks of role `fit` when a profile is loaded.
+    """
+
+    method: Literal["layers", "networks", "both"] = Field(description="what it was fitted to")
+    coefficients: dict[str, Number]
+    overflow: OverflowSection | None = None
+    constants_ms: dict[ScaleDigit, Number]
+    additivity_sd: NonNegative = Field(description="relative spread of a row's cost in a network around the formula")
+    constant_sd_ms: NonNegative = Field(description="spread of the constant of a scale")
+    network_sd: NonNegative = Field(description="relative spread of a measured network that no table explains")
+
+
+class CertificateSection(Section):
+    """How well the model predicts networks it was never fitted on, with simpler predictors beside it."""
+
+    source: Literal["held-out", "check"] = Field(description="role of the networks that it was judged on")
+    measured: date = Field(strict=False, description="when they were measured")
+    networks: Annotated[int, Field(ge=1)]
+    kendall_tau: Number
+    spearman: Number
+    mape: Number
+    bias: Number = Field(description="mean relative error; positive where predictions are too high")
+    worst: Number = Field(description="largest relative error")
+    coverage90: Share | None = Field(description="share inside the 90 % interval of the prediction; null if not known")
+    by_scale_kendall_tau: dict[ScaleDigit, Number]
+    flops_kendall_tau: Number
+    by_scale_flops_kendall_tau: dict[ScaleDigit, Number]
+    params_kendall_tau: Number
+    sum_of_layers_kendall_tau: Number
+    sum_of_layers_mape: Number
+    repeatability_kendall_tau: Number | None = Field(
+        description="of two halves of the measurement of these networks: no model can be better; null if not known"
+    )
+    by_scale_repeatability_kendall_tau: dict[ScaleDigit, Number] | None
+
+
+class RepeatabilitySection(Section):
+    """How well two halves of the same measurement agree: no model can be better."""
+
+    networks_kendall_tau: Number
+    networks_mape: Number
+    layers_mape: Number
+    drift: Number = Field(description="spread of the sentinel layers' value from pass to pass, relative")
+
+
+class RooflineSection(Section):
+    """What the device can do at best, each number measured."""
+
+    peak_gmacs_per_s: NonNegative
+    bandwidth_gb_per_s: NonNegative
+    launch_ms: NonNegative = Field(description="what a model without work takes")
+
+
+class EffortSection(Section):
+    """What the measurement cost."""
+
+    wall_s: NonNegative
+    timed_s: NonNegative = Field(description="inside bursts, warm-up included")
+    build_s: NonNegative = Field(description="building the files of models on the host")
+    models: Count
+    disk_mib: NonNegative
