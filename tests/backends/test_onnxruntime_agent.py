@@ -138,6 +138,14 @@ def test_fp32_on_an_nvidia_gpu_is_no_tf32(monkeypatch):
     assert os.environ["NVIDIA_TF32_OVERRIDE"] == "0"
 
 
+@pytest.mark.parametrize(("provider", "asked"), [(CUDA, [""]), ("CPUExecutionProvider", [])])
+def test_cuda_installed_as_python_packages_is_found(provider, asked, monkeypatch):
+    folders = []
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda directory: folders.append(directory), raising=False)
+    providers.prepare(options("onnxruntime", provider=provider))
+    assert folders == asked
+
+
 @pytest.mark.parametrize("text", ["enable", "=1"])
 def test_provider_options_that_cannot_be_read_are_refused(text):
     with pytest.raises(RpcError, match="provider_options is written name=value"):

@@ -184,6 +184,19 @@ def test_a_graph_is_captured_after_a_warm_up_on_a_side_stream_and_replayed(gpu, 
     np.testing.assert_allclose(outputs_of(backend, model, CONVOLUTION.inputs)[0], CONVOLUTION.answers[0], atol=1e-5)
 
 
+def test_layers_of_a_graph_are_captured_one_by_one(gpu, tmp_path):
+    model = backend.load(written(tmp_path, CONVOLUTION.content), options("torch", device="cuda:1", mode="graph"))
+    del gpu[:]
+    layers = backend.layers(model, 2)
+    assert [layer["ns"] for layer in layers] == [int(torch_cuda.MILLISECONDS * 1e6)] * 2
+    assert gpu.count("enter capture") == 2
+    # Once before it counts, then twice between events, for each of the two steps.
+    assert [event for event in gpu if event in ("replay", "record")] == [
+        "replay",
+        *["record", "replay", "record"] * 2,
+    ] * 2
+
+
 def test_a_gpu_is_described_and_read_by_its_place(gpu, monkeypatch):
     asked = []
     monkeypatch.setattr(nvidia, "conditions", lambda place: asked.append(place) or {"power_w": 70.0})

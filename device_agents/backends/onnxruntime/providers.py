@@ -39,6 +39,9 @@ def prepare(options: Options) -> None:
     if name in _NVIDIA and options.precision == "fp32":
         # Read by cuBLAS, cuDNN and TensorRT when they are loaded; multiplies in TF32 are not fp32.
         os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
+    if name in _NVIDIA and hasattr(onnxruntime, "preload_dlls"):
+        # Libraries of CUDA that were installed as Python packages are on no path of the system's loader.
+        onnxruntime.preload_dlls(directory="")
     library = options.settings.get("provider_library", "")
     if not library:
         return

@@ -1,5 +1,6 @@
 """How a program runs: eager calls on a processor or a GPU, or a CUDA graph that is captured once and replayed."""
 
+import functools
 import time
 from typing import Any, Callable, Dict, List, Optional
 
@@ -52,15 +53,7 @@ class CapturedGraph:
 
     def __init__(self, program: Program, inputs: List[Any]) -> None:
         self.inputs = inputs
-        side = cuda.Stream()
-        side.wait_stream(cuda.current_stream())
-        with cuda.stream(side):
-            for _ in range(_RUNS_BEFORE_CAPTURE):
-                program.run(inputs)
-        cuda.current_stream().wait_stream(side)
-        self._graph = cuda.CUDAGraph()
-        with cuda.graph(self._graph):
-            self._outputs = program.run(inputs)
+        self._graph, self._outputs = _captured(functools.partial(program.run, inputs))
         self._stopwatch = _Stopwatch()
 
     def timed(self) -> Optional[int]:
@@ -86,25 +79,58 @@ def executor_of(program: Program, inputs: List[Any], device: Any, mode: Optional
     return CapturedGraph(program, inputs) if mode == "graph" else EagerOnGpu(program, inputs)
 
 
-def layers(program: Program, inputs: List[Any], device: Any, runs: int) -> List[Dict[str, Any]]:
-    """Mean time of every step over some runs, after one that is not counted; always eager."""
-    total_ns = [0] * len(program.steps)
-    measure = _Stopwatch().of_result if device.type == "cuda" else _by_the_host
-    spent: List[int] = []
+def layers(executor: Any, program: Program, device: Any, runs: int) -> List[Dict[str, Any]]:
+    """Mean time of every step over some runs, after one that is not counted.
+
+    Each step is waited for, so what a network hides by working ahead is visible here. Where the network runs as a CUDA
+    graph every step is captured alone: an eager call costs the host many times what a small kernel costs the GPU.
+    """
+    measure = _measure_by(executor, device)
+    total_ns: List[int] = []
 
     def around(step: Step, call: Callable[[], Any]) -> Any:
         del step
-        result, elapsed_ns = measure(call)
-        spent.append(elapsed_ns)
+        result, spent_ns = measure(call, runs)
+        total_ns.append(spent_ns)
         return result
 
-    for number in range(runs + 1):
-        del spent[:]
-        program.run(inputs, around)
-        if number:
-            total_ns = [total + latest for total, latest in zip(total_ns, spent)]  # noqa: B905 - Python 3.7
+    program.run(executor.inputs, around)
     steps = zip(program.steps, total_ns)  # noqa: B905 - Python 3.7
     return [{"name": step.name, "kind": step.kind, "ns": ns // runs, "nodes": [step.name]} for step, ns in steps]
+
+
+def _measure_by(executor: Any, device: Any) -> Callable[[Callable[[], Any], int], Any]:
+    """What times one step several times: its result, and the sum of its nanoseconds."""
+    if device.type != "cuda":
+        return functools.partial(_repeated, _by_the_host)
+    by_events = functools.partial(_repeated, _Stopwatch().of_result)
+    if not isinstance(executor, CapturedGraph):
+        return by_events
+
+    def replayed(call: Callable[[], Any], runs: int) -> Any:
+        graph, result = _captured(call)
+        return result, by_events(graph.replay, runs)[1]
+
+    return replayed
+
+
+def _repeated(measure: Callable[[Callable[[], Any]], Any], call: Callable[[], Any], runs: int) -> Any:
+    result = call()
+    return result, sum(measure(call)[1] for _ in range(runs))
+
+
+def _captured(call: Callable[[], Any]) -> Any:
+    """A graph of the launches of a call, and what the call returned: the tensors that every replay writes to."""
+    side = cuda.Stream()
+    side.wait_stream(cuda.current_stream())
+    with cuda.stream(side):
+        for _ in range(_RUNS_BEFORE_CAPTURE):
+            call()
+    cuda.current_stream().wait_stream(side)
+    graph = cuda.CUDAGraph()
+    with cuda.graph(graph):
+        result = call()
+    return graph, result
 
 
 class _Stopwatch:
