@@ -2,7 +2,7 @@
 
 import functools
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import torch
 
@@ -53,6 +53,7 @@ class CapturedGraph:
 
     def __init__(self, program: Program, inputs: List[Any]) -> None:
         self.inputs = inputs
+        self._outputs: List[Any] = []
         self._graph, self._outputs = _captured(functools.partial(program.run, inputs))
         self._stopwatch = _Stopwatch()
 
@@ -119,7 +120,7 @@ def _repeated(measure: Callable[[Callable[[], Any]], Any], call: Callable[[], An
     return result, sum(measure(call)[1] for _ in range(runs))
 
 
-def _captured(call: Callable[[], Any]) -> Any:
+def _captured(call: Callable[[], Any]) -> Tuple[Any, Any]:
     """A graph of the launches of a call, and what the call returned: the tensors that every replay writes to."""
     side = cuda.Stream()
     side.wait_stream(cuda.current_stream())
