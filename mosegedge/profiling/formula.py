@@ -10,7 +10,8 @@ the next, and only what lies beyond has to be fetched. So
     latency = a * sum of layers + b * layers + c * elements handed over + d * weights
               + e * weights beyond what the cache holds + constant
 
-with the constant common to all scales or one for each. `fit` chooses the terms. All but the overflow are a number per
+with the constant common to all scales or one for each. Where no layer was measured, multiply-adds stand for the sum of
+layers, and the factor is the time of a million of them. `fit` chooses the terms. All but the overflow are a number per
 layer, so the result is still a table: one cost per layer, a constant, and one rate for what the cache cannot hold.
 """
 
@@ -27,7 +28,8 @@ from mosegedge.space import BottleneckSpec, DecoderSpec, LayerSpec, SearchSpace,
 
 Floats = NDArray[np.float64]
 
-SUM, LAYERS, WEIGHTS, BOUNDARIES = "sum_of_layers", "layers", "weights_million", "boundary_elements_million"
+SUM, FLOPS = "sum_of_layers", "multiply_adds_million"
+LAYERS, WEIGHTS, BOUNDARIES = "layers", "weights_million", "boundary_elements_million"
 _PICTURE_CHANNELS = 3
 
 
@@ -56,13 +58,11 @@ class Formula:
         coefficients: Milliseconds (for the sum: a factor) by the name of the term.
         overflow: The term with a threshold, None where there is none.
         constants_ms: The constant by scale digit; scales without networks are absent.
-        relative_sd: Standard deviation of measured over predicted, minus 1, from leaving one network out.
     """
 
     coefficients: Mapping[str, float]
     overflow: Overflow | None = None
     constants_ms: Mapping[int, float]
-    relative_sd: float
 
 
 def beyond(weights_million: Floats, held_million: float) -> Floats:
@@ -80,6 +80,7 @@ def entry_terms(space: SearchSpace, entry_ms: Floats) -> dict[str, Floats]:
     boundaries = np.array([_elements_handed_over(spec) for spec in space.entries])
     return {
         SUM: entry_ms,
+        FLOPS: space.entry_flops / 1e6,
         LAYERS: np.ones(len(entry_ms)),
         WEIGHTS: space.entry_params / 1e6,
         BOUNDARIES: boundaries / 1e6,

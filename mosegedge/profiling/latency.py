@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mosegedge.errors import ProfileError
+from mosegedge.profiling.bayes import Posterior
 from mosegedge.profiling.formula import Overflow
 from mosegedge.space import Architecture, SearchSpace
 from mosegedge.space.architecture import SCALE
@@ -31,6 +32,8 @@ class Part(NamedTuple):
 class LatencyModel:
     """One cost per row of the look-up table, a constant per scale, and how far measurements lie around the sum.
 
+    The variance of a network has two parts: how little is known of its layers, and what no table explains.
+
     Attributes:
         space: The search space.
         name: The profile that it comes from, for messages.
@@ -38,7 +41,8 @@ class LatencyModel:
         entry_ms: Cost of each row of `space.entries` inside a network; NaN where the profile has none.
         overflow: What weights cost that the cache cannot hold, None where they cost nothing.
         constant_ms: What a network costs beyond its layers, by scale digit; NaN where the profile has none.
-        relative_sd: Standard deviation as a share of the latency.
+        relative_sd: Standard deviation of a measured network around what its layers add up to, as a share of it.
+        posterior: How well the costs are known; None where they are taken as exact.
         failed: Layers that the device could not run, by key, with the reason.
     """
 
@@ -49,10 +53,24 @@ class LatencyModel:
     overflow: Overflow | None = None
     constant_ms: Floats
     relative_sd: float
+    posterior: Posterior | None = None
     failed: Mapping[str, str] = field(default_factory=dict)
 
     def predict(self, codes: Codes) -> tuple[Floats, Floats]:
         """Mean and standard deviation in milliseconds of every network.
+
+        Args:
+            codes: N x 29 canonical codes.
+
+        Raises:
+            ProfileError: A network needs a layer or a scale that the profile does not have; nothing is filled in.
+        """
+        mean_ms, model_sd_ms = self.predict_table(codes)
+        return mean_ms, np.hypot(model_sd_ms, self.relative_sd * mean_ms)
+
+    def predict_table(self, codes: Codes) -> tuple[Floats, Floats]:
+        """Mean, and how well the costs that it adds up are known: the part of the standard deviation that networks of
+        equal layers have in common.
 
         Args:
             codes: N x 29 canonical codes.
@@ -65,7 +83,9 @@ class LatencyModel:
         mean_ms = self._padded[entries].sum(axis=1) + self.constant_ms[codes[:, SCALE]] + self._overflow_ms(entries)
         if np.isnan(mean_ms).any():
             raise self._not_covered(codes)
-        return mean_ms, self.relative_sd * mean_ms
+        if self.posterior is None:
+            return mean_ms, np.zeros(len(mean_ms))
+        return mean_ms, np.sqrt(self.posterior.variance(entries, codes[:, SCALE]))
 
     def predict_one(self, architecture: Architecture) -> tuple[float, float]:
         """Mean and standard deviation in milliseconds of one network."""

@@ -150,6 +150,14 @@ class SearchSpace:
         return tuple(spec for scale in range(SCALES) for spec in self._entries_at(scale))
 
     @cached_property
+    def entry_parts(self) -> NDArray[np.int64]:
+        """Part of the network that each entry belongs to: 0 the stem, 1 to 4 the stages, 5 the decoder."""
+        stages = [(_WIDTHS + stage.max_depth - 1) * _WIDTHS * _RATIOS for stage in STAGES]
+        known = [2 * _WIDTHS, *stages]
+        counts = [*known, len(self.entries) // SCALES - sum(known)]
+        return np.tile(np.repeat(np.arange(len(counts)), counts), SCALES)
+
+    @cached_property
     def entry_params(self) -> NDArray[np.int64]:
         """Parameters of each entry."""
         return np.array([params_of(spec) for spec in self.entries])
