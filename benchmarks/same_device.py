@@ -15,7 +15,7 @@ from scipy.stats import kendalltau
 from mosegedge.profiling import Profile, load_profile
 
 
-def compared(first: Profile, second: Profile) -> dict[str, float]:
+def compared(first: Profile, second: Profile) -> dict[str, float | None]:
     """How far apart the values are, with the repeatability of each profile beside it."""
     layers = _ratios({e.key: e.value_ms for e in first.entries}, {e.key: e.value_ms for e in second.entries})
     ours, theirs = ({network.code: network.value_ms for network in profile.networks} for profile in (first, second))

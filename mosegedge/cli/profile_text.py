@@ -86,6 +86,7 @@ def profile_text(found: Profile) -> str:
     simulated = "" if found.origin == "measured" else f"  {found.origin.upper()}: no device was timed"
     device = ", ".join(f"{key} {value}" for key, value in row["device"].items() if value)
     notes = "".join(f"note        {note.text} ({note.models} models)\n" for note in found.notes)
+    layers = "" if repeat.layers_mape is None else f"layers {repeat.layers_mape:.2%}; "
     judging = sum(network.role != "fit" for network in found.networks)
     return (
         f"{found.name}  {row['created']}{simulated}\n"
@@ -94,10 +95,12 @@ def profile_text(found: Profile) -> str:
         f"layers      {row['entries']} at scales {row['scales']}, grades {row['grades']}, failed {row['failed']}\n"
         f"networks    {row['networks']}, of which {judging} only judge the model\n"
         f"value       {found.protocol.statistic} of {found.protocol.passes} passes\n"
-        f"model       {terms}; constant by scale {constants} ms; sd {found.model.network_sd:.1%}\n"
+        f"model       {found.model.method}: {terms}; constant by scale {constants} ms;\n"
+        f"            sd of a layer's cost in a network {found.model.additivity_sd:.1%}, "
+        f"of a network beyond that {found.model.network_sd:.1%}\n"
         f"{_certificate_text(found.certificate)}"
         f"repeats to  tau {repeat.networks_kendall_tau:.3f}, MAPE {repeat.networks_mape:.2%}, "
-        f"layers {repeat.layers_mape:.2%}; drift {repeat.drift:.1%}\n"
+        f"{layers}drift {repeat.drift:.1%}\n"
         f"{verdict(found.certificate)}"
     )
 
@@ -109,12 +112,13 @@ def _certificate_text(certificate: CertificateSection | None) -> str:
         ", ".join(f"{scale}: {tau:.3f}" for scale, tau in taus.items())
         for taus in (certificate.by_scale_kendall_tau, certificate.by_scale_flops_kendall_tau)
     )
+    tau, mape = certificate.sum_of_layers_kendall_tau, certificate.sum_of_layers_mape
+    plain_sum = "" if tau is None or mape is None else f", of the plain sum {tau:.3f} (MAPE {mape:.2%})"
     return (
         f"judged by   {certificate.networks} {certificate.source} networks of {certificate.measured}: "
         f"Kendall tau {certificate.kendall_tau:.3f} (by scale {by_scale}),\n"
         f"            Spearman {certificate.spearman:.3f}, MAPE {certificate.mape:.2%}, bias {certificate.bias:+.2%}, "
         f"worst {certificate.worst:.1%}\n"
         f"beside it   tau of FLOPs {certificate.flops_kendall_tau:.3f} (by scale {flops_by_scale}),\n"
-        f"            of parameters {certificate.params_kendall_tau:.3f}, "
-        f"of the plain sum {certificate.sum_of_layers_kendall_tau:.3f} (MAPE {certificate.sum_of_layers_mape:.2%})\n"
+        f"            of parameters {certificate.params_kendall_tau:.3f}{plain_sum}\n"
     )

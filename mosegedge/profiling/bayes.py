@@ -97,7 +97,8 @@ class Spread:
         common = np.square(counts @ self.parts).sum(axis=1)
         own = np.square(counts) @ self.own_variance
         learned = np.square(counts @ self.learned[:-1] + self.learned[-1]).sum(axis=1)
-        return np.maximum(common + own + self.constant_sd_ms**2 - learned, 0.0)
+        found: Floats = np.maximum(common + own + self.constant_sd_ms**2 - learned, 0.0)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,11 +165,11 @@ def condition(space: SearchSpace, prior: Prior, table: Table, networks: Networks
 
 def formula_ms(space: SearchSpace, formula: Formula, entry_ms: Floats, codes: Codes) -> Floats:
     """What the formula says of networks, given what it says of each row of the table."""
-    known = np.array([formula.constants_ms[scale] for scale in codes[:, SCALE].tolist()])
-    layers_ms = space.total(codes, entry_ms)
-    if formula.overflow is None:
-        return layers_ms + known
-    return layers_ms + known + formula.overflow.cost_ms(space.total(codes, space.entry_params / 1e6))
+    found: Floats = np.array([formula.constants_ms[scale] for scale in codes[:, SCALE].tolist()])
+    found = found + space.total(codes, entry_ms)
+    if formula.overflow is not None:
+        found = found + formula.overflow.cost_ms(space.total(codes, space.entry_params / 1e6))
+    return found
 
 
 def spread_before(weights: Weights, prior: Prior, table: Table, entry_ms: Floats, scale: int) -> Spread:
@@ -189,7 +190,7 @@ class _Update(NamedTuple):
 
 
 def _update(spread: Spread, counts: Floats, residual_ms: Floats, noise: Floats) -> _Update:
-    """What networks of one scale change: by how much each weight and the constant move, and what is uncertain no more."""
+    """By how much networks of one scale move each weight and the constant, and what is uncertain no more."""
     with_weights = spread.parts @ (counts @ spread.parts).T + spread.own_variance[:, None] * counts.T
     gain = np.vstack([with_weights, np.full((1, len(counts)), spread.constant_sd_ms**2)])
     between = spread.covariance(counts, counts)
@@ -200,5 +201,5 @@ def _update(spread: Spread, counts: Floats, residual_ms: Floats, noise: Floats) 
     learned = np.linalg.solve(root, gain.T).T
     moved = learned @ np.linalg.solve(root, residual_ms)
     if learned.shape[1] > len(gain):
-        learned = np.linalg.qr(learned.T, mode="r").T  # the same squares by fewer columns
+        learned = np.transpose(np.linalg.qr(learned.T, mode="r"))  # the same squares by fewer columns
     return _Update(moved[:-1], float(moved[-1]), learned)

@@ -12,22 +12,20 @@ from numpy.typing import NDArray
 from mosegedge import __version__
 from mosegedge.devices.replies import DeviceDescription
 from mosegedge.errors import ProfileError
-from mosegedge.profiling.fit import fit_formula
-from mosegedge.profiling.formula import Formula
 from mosegedge.profiling.journal import ProfileJournal
-from mosegedge.profiling.judge import agreement, kendall_tau
+from mosegedge.profiling.judge import Agreement, agreement, kendall_tau
+from mosegedge.profiling.latency import LatencyModel
 from mosegedge.profiling.measurement import Measurement, Statistic, choose_statistic
+from mosegedge.profiling.model import Evidence, fit_model, latency_model_of
 from mosegedge.profiling.plan import LAYER_BURST, NETWORK_BURST, Item, Plan
-from mosegedge.profiling.profile import Profile, model_of_formula
+from mosegedge.profiling.profile import Profile
 from mosegedge.profiling.sections import (
     CertificateSection,
     DeviceSection,
     FailedEntry,
     LayerEntry,
-    ModelSection,
     NetworkEntry,
     NoteEntry,
-    OverflowSection,
     ProtocolSection,
     RepeatabilitySection,
     Role,
@@ -56,7 +54,9 @@ def conclude(
     measured = _measurements(plan, journal)
     statistic = choose_statistic([measured[item.key] for item in (*plan.fit, *plan.held_out) if item.key in measured])
     values_ms = {key: round(measurement.value_ms(statistic), _DIGITS) for key, measurement in measured.items()}
-    formula = _fit(plan, values_ms)
+    evidence = _evidence(plan, journal, measured, statistic)
+    section = fit_model(evidence, plan.settings.method, sorted(plan.settings.scales))
+    model = latency_model_of(evidence, section, name="under test", device=plan.device.name)
     return Profile(
         version=version,
         parent=parent,
@@ -75,19 +75,12 @@ def conclude(
             conditions=journal.conditions,
         ),
         protocol=_protocol(plan, journal, statistic),
-        entries=[
-            LayerEntry(key=item.key, **_timing(measured[item.key], statistic).model_dump())
-            for item in plan.layers
-            if item.key in measured
-        ],
-        networks=[
-            *_network_entries(plan.fit, "fit", measured, statistic),
-            *_network_entries(plan.held_out, "held-out", measured, statistic),
-        ],
+        entries=list(evidence.entries),
+        networks=list(evidence.networks),
         notes=[NoteEntry(text=text, models=count) for text, count in sorted(journal.notes.items())],
-        failed=[FailedEntry(key=key, error=error) for key, error in sorted(journal.failed.items())],
-        model=_model_section(formula),
-        certificate=_certificate(plan, measured, values_ms, formula, statistic),
+        failed=[FailedEntry(key=key, error=error) for key, error in evidence.failed.items()],
+        model=section,
+        certificate=_certificate(plan, measured, values_ms, model, statistic),
         repeatability=_repeatability(plan, measured, statistic),
     )
 
@@ -119,6 +112,22 @@ def _timing(measurement: Measurement, statistic: Statistic) -> Timing:
         se_ms=round(measurement.se_ms(statistic), _DIGITS),
         grade=grade,
         reason=reason,
+    )
+
+
+def _evidence(plan: Plan, journal: ProfileJournal, measured: dict[str, Measurement], statistic: Statistic) -> Evidence:
+    return Evidence(
+        space=plan.space,
+        entries=[
+            LayerEntry(key=item.key, **_timing(measured[item.key], statistic).model_dump())
+            for item in plan.layers
+            if item.key in measured
+        ],
+        networks=[
+            *_network_entries(plan.fit, "fit", measured, statistic),
+            *_network_entries(plan.held_out, "held-out", measured, statistic),
+        ],
+        failed=dict(sorted(journal.failed.items())),
     )
 
 
@@ -158,12 +167,12 @@ def _protocol(plan: Plan, journal: ProfileJournal, statistic: Statistic) -> Prot
 
 
 def _known_networks(plan: Plan, items: tuple[Item, ...], values_ms: dict[str, float]) -> list[Item]:
-    """Networks that were measured, as were all of their layers."""
+    """Networks that were measured, as were all of their layers where the model needs them."""
     return [
         item
         for item in items
         if item.key in values_ms
-        and all(layer.spec.key in values_ms for layer in plan.space.layers_of(_architecture(item)))
+        and (not plan.layers or all(layer.spec.key in values_ms for layer in plan.space.layers_of(_architecture(item))))
     ]
 
 
@@ -171,30 +180,11 @@ def _architecture(item: Item) -> Architecture:
     return cast(Architecture, item.source)
 
 
-def _fit(plan: Plan, values_ms: dict[str, float]) -> Formula:
-    items = _known_networks(plan, plan.fit, values_ms)
-    codes = plan.space.encode([_architecture(item) for item in items])
-    entry_ms = np.array([values_ms.get(spec.key, np.nan) for spec in plan.space.entries])
-    return fit_formula(plan.space, entry_ms, codes, np.array([values_ms[item.key] for item in items]))
-
-
-def _model_section(formula: Formula) -> ModelSection:
-    return ModelSection(
-        method="both",
-        coefficients=dict(formula.coefficients),
-        overflow=OverflowSection(**asdict(formula.overflow)) if formula.overflow else None,
-        constants_ms={str(scale): constant for scale, constant in formula.constants_ms.items()},
-        additivity_sd=0.0,
-        constant_sd_ms=0.0,
-        network_sd=formula.relative_sd,
-    )
-
-
 def _certificate(
     plan: Plan,
     measured: dict[str, Measurement],
     values_ms: dict[str, float],
-    formula: Formula,
+    model: LatencyModel,
     statistic: Statistic,
 ) -> CertificateSection | None:
     """Judges the model on the held-out networks, none of which went into it."""
@@ -204,12 +194,10 @@ def _certificate(
         return None
     codes = space.encode([_architecture(item) for item in items])
     latency_ms = np.array([values_ms[item.key] for item in items])
-    model = model_of_formula(space, values_ms, formula, name="under test", device=plan.device.name)
     predicted_ms, sd_ms = model.predict(codes)
-    plain = np.array([_sum_of_layers(space, _architecture(item), values_ms) for item in items])
     scales = codes[:, SCALE]
     flops = space.flops(codes).astype(float)
-    plain_sum = agreement(plain, latency_ms)
+    plain_sum = _plain_sum(space, items, values_ms) if plan.layers else None
     first, second = np.array([measured[item.key].halves_ms(statistic) for item in items]).T
     return CertificateSection(
         source="held-out",
@@ -221,8 +209,8 @@ def _certificate(
         flops_kendall_tau=kendall_tau(flops, latency_ms),
         by_scale_flops_kendall_tau=_tau_by_scale(scales, flops, latency_ms),
         params_kendall_tau=kendall_tau(space.params(codes).astype(float), latency_ms),
-        sum_of_layers_kendall_tau=plain_sum.kendall_tau,
-        sum_of_layers_mape=plain_sum.mape,
+        sum_of_layers_kendall_tau=plain_sum.kendall_tau if plain_sum else None,
+        sum_of_layers_mape=plain_sum.mape if plain_sum else None,
         repeatability_kendall_tau=kendall_tau(first, second),
         by_scale_repeatability_kendall_tau=_tau_by_scale(scales, first, second),
     )
@@ -232,8 +220,10 @@ def _tau_by_scale(scales: NDArray[np.int64], first: Floats, second: Floats) -> d
     return {str(scale): kendall_tau(first[scales == scale], second[scales == scale]) for scale in np.unique(scales)}
 
 
-def _sum_of_layers(space: SearchSpace, architecture: Architecture, values_ms: dict[str, float]) -> float:
-    return sum(values_ms[layer.spec.key] for layer in space.layers_of(architecture))
+def _plain_sum(space: SearchSpace, items: list[Item], values_ms: dict[str, float]) -> Agreement:
+    """What adding up isolated layers would have said of networks."""
+    sums_ms = [sum(values_ms[layer.spec.key] for layer in space.layers_of(_architecture(item))) for item in items]
+    return agreement(np.array(sums_ms), np.array([values_ms[item.key] for item in items]))
 
 
 def _repeatability(plan: Plan, measured: dict[str, Measurement], statistic: Statistic) -> RepeatabilitySection:
@@ -243,7 +233,7 @@ def _repeatability(plan: Plan, measured: dict[str, Measurement], statistic: Stat
     return RepeatabilitySection(
         networks_kendall_tau=kendall_tau(first, second),
         networks_mape=float(np.mean([network.disagreement(statistic) for network in networks])),
-        layers_mape=float(np.mean([layer.disagreement(statistic) for layer in layers])),
+        layers_mape=float(np.mean([layer.disagreement(statistic) for layer in layers])) if layers else None,
         drift=_drift(plan, measured, statistic),
     )
 

@@ -20,7 +20,6 @@ from mosegedge.profiling.bayes import Networks, Prior, Table
 from mosegedge.profiling.calibrate import calibrate
 from mosegedge.profiling.formula import (
     BOUNDARIES,
-    FLOPS,
     LAYERS,
     SUM,
     WEIGHTS,
@@ -75,22 +74,19 @@ class _Candidate:
     relative_sd: float
 
 
-def fit_prior(space: SearchSpace, method: Method, table: Table, networks: Networks) -> Prior:
-    """Fits the formula and the spreads to whole networks; with no networks both are assumed.
+def fit_prior(space: SearchSpace, table: Table, networks: Networks, *, base: str = SUM) -> Prior:
+    """Fits the formula and the spreads to whole networks.
 
     Args:
         space: The search space.
-        method: Whether isolated layers, whole networks or both are known.
         table: Isolated layers; all NaN where none was measured.
-        networks: The networks to fit to, which need layers that were measured; with the method `layers` only their
-            scales are looked at.
+        networks: The networks to fit to.
+        base: The term that the formula has in any case: the sum of layers, or multiply-adds where no layer was
+            measured.
 
     Raises:
         ProfileError: The networks need layers that were not measured, or no formula is physically possible.
     """
-    if method == "layers":
-        return assumed_prior(np.unique(networks.codes[:, SCALE]).tolist())
-    base = FLOPS if method == "networks" else SUM
     formula = fit_formula(space, table.entry_ms, networks.codes, networks.measured_ms, base=base)
     return calibrate(space, formula, table, networks)
 

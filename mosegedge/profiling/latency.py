@@ -69,8 +69,9 @@ class LatencyModel:
         return mean_ms, np.hypot(model_sd_ms, self.relative_sd * mean_ms)
 
     def predict_table(self, codes: Codes) -> tuple[Floats, Floats]:
-        """Mean, and how well the costs that it adds up are known: the part of the standard deviation that networks of
-        equal layers have in common.
+        """Mean, and the part of the standard deviation that is due to what is not known of the layers' costs.
+
+        The rest is what a measured network differs from the sum of its costs, however well they are known.
 
         Args:
             codes: N x 29 canonical codes.

@@ -13,6 +13,7 @@ from mosegedge.devices.backends import BUILD_TIMEOUT
 from mosegedge.devices.inventory import Device
 from mosegedge.errors import UsageError
 from mosegedge.files import canonical_json, sha256_of_bytes
+from mosegedge.profiling.fit import Method
 from mosegedge.space import Architecture, LayerSpec, SearchSpace
 from mosegedge.space.architecture import SCALE
 from mosegedge.space.codes import LOWER_BOUNDS, UPPER_BOUNDS, Codes
@@ -43,6 +44,8 @@ class ProfileSettings:
         passes: How often the whole plan is gone through, in random order; at least 2.
         budget_s: Stop after this much time, though never before every model was timed in 2 passes; None for no limit.
         seed: Decides the networks and the order.
+        method: What is measured for the latency model: every `layers`, whole `networks`, or `both`. Networks that
+            judge it are measured in any case.
     """
 
     scales: tuple[int, ...] = tuple(range(SCALES))
@@ -50,6 +53,7 @@ class ProfileSettings:
     passes: int = 24
     budget_s: float | None = None
     seed: int = 0
+    method: Method = "both"
 
     def __post_init__(self) -> None:
         allowed = range(SCALES)

@@ -6,16 +6,14 @@ file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field, field_validator
 
 from mosegedge.errors import ProfileError
-from mosegedge.profiling.formula import Formula, Overflow, entry_costs, entry_terms
 from mosegedge.profiling.latency import LatencyModel
+from mosegedge.profiling.model import Evidence, latency_model_of
 from mosegedge.profiling.sections import (
     CertificateSection,
     DeviceSection,
@@ -33,7 +31,6 @@ from mosegedge.profiling.sections import (
     SpaceReference,
 )
 from mosegedge.space import SearchSpace
-from mosegedge.space.space import SCALES
 
 
 class Profile(Section):
@@ -49,7 +46,7 @@ class Profile(Section):
     space: SpaceReference
     device: DeviceSection
     protocol: ProtocolSection
-    entries: list[LayerEntry] = Field(min_length=1)
+    entries: list[LayerEntry] = Field(description="empty where only whole networks were measured")
     networks: list[NetworkEntry]
     failed: list[FailedEntry]
     notes: list[NoteEntry]
@@ -85,7 +82,7 @@ class Profile(Section):
             space: The space; by default it is loaded by its name, which works for shipped presets.
 
         Raises:
-            ProfileError: The profile is of another space.
+            ProfileError: The profile is of another space, or its model has numbers that cannot be.
         """
         space = space or SearchSpace.load(self.space.name)
         if space.digest != self.space.digest:
@@ -95,47 +92,13 @@ class Profile(Section):
                 known="Layers of two spaces cost different times even where they look alike.",
                 fix=f"Measure this one: mosegedge profile --device {self.device.name} --space {space.name}",
             )
-        values = {entry.key: entry.value_ms for entry in self.entries}
-        overflow = self.model.overflow
-        formula = Formula(
-            coefficients=self.model.coefficients,
-            overflow=Overflow(**overflow.model_dump()) if overflow else None,
-            constants_ms={int(scale): constant for scale, constant in self.model.constants_ms.items()},
-            relative_sd=self.model.network_sd,
+        evidence = Evidence(
+            space=space,
+            entries=self.entries,
+            networks=self.networks,
+            failed={entry.key: entry.error for entry in self.failed},
         )
-        failed = {entry.key: entry.error for entry in self.failed}
-        return model_of_formula(space, values, formula, name=self.name, device=self.device.name, failed=failed)
-
-
-def model_of_formula(
-    space: SearchSpace,
-    values_ms: Mapping[str, float],
-    formula: Formula,
-    *,
-    name: str,
-    device: str,
-    failed: Mapping[str, str] | None = None,
-) -> LatencyModel:
-    """Puts isolated latencies (by the key of their layer) and a formula together."""
-    entry_ms = np.array([values_ms.get(spec.key, np.nan) for spec in space.entries])
-    terms = entry_terms(space, entry_ms)
-    unknown = sorted(set(formula.coefficients) - set(terms))
-    if unknown:
-        raise ProfileError(
-            f"The latency model of the profile has the unknown term {unknown[0]!r}.",
-            known=f"Terms: {', '.join(terms)}.",
-        )
-    constant_ms = np.array([formula.constants_ms.get(scale, np.nan) for scale in range(SCALES)])
-    return LatencyModel(
-        space=space,
-        name=name,
-        device=device,
-        entry_ms=entry_costs(terms, formula.coefficients),
-        overflow=formula.overflow,
-        constant_ms=constant_ms,
-        relative_sd=formula.relative_sd,
-        failed=failed or {},
-    )
+        return latency_model_of(evidence, self.model, name=self.name, device=self.device.name)
 
 
 def series_name(space_slug: str, *, precision: str, threads: int) -> str:

@@ -142,6 +142,10 @@ class ModelSection(Section):
     overflow: OverflowSection | None = None
     constants_ms: dict[ScaleDigit, Number]
     additivity_sd: NonNegative = Field(description="relative spread of a row's cost in a network around the formula")
+    shared: Share = Field(
+        default=0.0,
+        description="share of additivity_sd squared that all layers of one part at one scale have in common",
+    )
     constant_sd_ms: NonNegative = Field(description="spread of the constant of a scale")
     network_sd: NonNegative = Field(description="relative spread of a measured network that no table explains")
 
@@ -162,8 +166,8 @@ class CertificateSection(Section):
     flops_kendall_tau: Number
     by_scale_flops_kendall_tau: dict[ScaleDigit, Number]
     params_kendall_tau: Number
-    sum_of_layers_kendall_tau: Number
-    sum_of_layers_mape: Number
+    sum_of_layers_kendall_tau: Number | None = Field(description="null where no layer was measured")
+    sum_of_layers_mape: Number | None
     repeatability_kendall_tau: Number | None = Field(
         description="of two halves of the measurement of these networks: no model can be better; null if not known"
     )
@@ -175,7 +179,7 @@ class RepeatabilitySection(Section):
 
     networks_kendall_tau: Number
     networks_mape: Number
-    layers_mape: Number
+    layers_mape: Number | None = Field(description="null where no layer was measured")
     drift: Number = Field(description="spread of the sentinel layers' value from pass to pass, relative")
 
 

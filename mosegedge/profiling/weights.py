@@ -48,7 +48,8 @@ class Weights:
     def parts_of(self, scale: int) -> Floats:
         """One column a part, with 1 where a weight of the scale belongs to it."""
         part = self.part[self.of_scale(scale)]
-        return (part[:, None] == np.unique(part)).astype(float)
+        found: Floats = (part[:, None] == np.unique(part)).astype(float)
+        return found
 
     def counts(self, entries: Ints, scale: int) -> Floats:
         """How often networks of one scale contain each weight of the scale.
@@ -65,7 +66,8 @@ class Weights:
         places = np.minimum(self._padded[entries] - columns.start, width - 1)
         places += np.arange(0, len(entries) * width, width)[:, None]
         counted = np.bincount(places.ravel(), minlength=len(entries) * width).reshape(len(entries), width)
-        return counted[:, :-1].astype(float)
+        found: Floats = counted[:, :-1].astype(float)
+        return found
 
 
 def weights_of(space: SearchSpace) -> Weights:
