@@ -74,9 +74,10 @@ def profile_of(*, space=SPACE, origin="measured", scales=(0, 1)):
         device=DeviceSection.model_construct(name="board"),
         protocol=ProtocolSection.model_construct(scales=list(scales), precision="fp32", threads=1),
         entries=[
-            LayerEntry.model_construct(key=spec.key, value_ms=float(flops) / 1e7 + 0.02)
+            LayerEntry.model_construct(key=spec.key, value_ms=float(flops) / 1e7 + 0.02, se_ms=0.0)
             for spec, flops in zip(space.entries, space.entry_flops, strict=True)
         ],
+        networks=[],
         failed=[],
         model=ModelSection(
             method="both",
