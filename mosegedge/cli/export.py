@@ -72,7 +72,8 @@ def export(
     from mosegedge.devices import load_device
     from mosegedge.export.build import DeviceForms, open_builder
     from mosegedge.export.inherit import export_inherited
-    from mosegedge.export.predict import predicted_latency
+    from mosegedge.export.manifest import MANIFEST
+    from mosegedge.export.predict import predicted_latency, profiled_device
     from mosegedge.export.suitable import opset_for
     from mosegedge.supernet.checkpoint import checkpoint_path, load_supernet
 
@@ -84,6 +85,10 @@ def export(
     weights, info = load_supernet(path)
     reference = profile or searched_profile
     predicted = predicted_latency(reference, info.space, architecture, root=profile_root) if reference else None
+    if reference and (measured_on := profiled_device(reference, root=profile_root)) != target.name:
+        say(f"Note: {reference} predicts the latency on {measured_on}, not on {target.name}; --profile names another.")
+    if (output / MANIFEST).is_file():
+        say(f"The bundle in {output} is replaced.")
     with ExitStack() as stack:
         opened = open_builder(target, opset=opset, say=say, accept_new_host_key=accept_new_host_key)
         # Without a build the file still has to suit the device's compiler, which no agent needs to be asked about.

@@ -9,6 +9,11 @@ from mosegedge.profiling.store import load_profile
 from mosegedge.space import Architecture, SearchSpace
 
 
+def profiled_device(reference: str, *, root: Path) -> str:
+    """Name of the device that a profile was measured on."""
+    return load_profile(reference, root=root).device.name
+
+
 def predicted_latency(reference: str, space: SearchSpace, architecture: Architecture, *, root: Path) -> Prediction:
     """Latency and standard deviation that a profile predicts.
 

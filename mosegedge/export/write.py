@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import platform
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib import resources
 from importlib.metadata import version
@@ -98,11 +99,24 @@ def export_bundle(
         artefact=artefact.section if artefact else None,
         files_sha256={name: sha256_of_bytes(content) for name, content in files.items()},
     )
-    _remove_old(folder)
-    for name, content in files.items():
-        write_atomic(folder / name, content)
-    write_atomic(folder / MANIFEST, json.dumps(manifest.model_dump(), indent=2) + "\n")
+    _write(folder, files | {MANIFEST: (json.dumps(manifest.model_dump(), indent=2) + "\n").encode()})
     return Bundle(folder, manifest)
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Replaces what is in the folder; the manifest is the last of the files."""
+    name = ""
+    try:
+        _remove_old(folder)
+        for name, content in files.items():
+            write_atomic(folder / name, content)
+    except OSError as error:
+        size_mib = sum(map(len, files.values())) / 2**20
+        raise ExportError(
+            f"{folder / name} cannot be written: {error.strerror}.",
+            known=f"The bundle takes {size_mib:.1f} MiB.",
+            fix="Free some space, or choose another --output; then export again.",
+        ) from error
 
 
 def _built(builder: DeviceBuilder, model: bytes, golden_input: Picture, expected: Picture) -> DeviceArtefact:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import shutil
@@ -14,6 +15,7 @@ import torch
 from safetensors.torch import load, save
 
 from mosegedge.errors import ExportError
+from mosegedge.export import write
 from mosegedge.export.bundle import load_bundle
 from mosegedge.export.onnx import check_against_torch, relative_difference, torch_output
 from mosegedge.files import sha256_of_file
@@ -89,6 +91,17 @@ def test_exporting_again_removes_the_verification_of_the_old_network(tmp_path):
     assert not (second.folder / "fps_card.txt").exists()
     assert load_bundle(second.folder).manifest.predicted is None
     assert second.manifest.files_sha256 != first.manifest.files_sha256
+
+
+def test_a_disk_that_is_full_is_named_with_the_file_and_what_is_needed(tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(write, "write_atomic", full)
+    with pytest.raises(ExportError, match=r"network\.onnx cannot be written: No space left") as caught:
+        products.make_bundle(tmp_path / "bundle")
+    assert "MiB" in caught.value.known
+    assert not (tmp_path / "bundle" / "bundle.json").exists()
 
 
 @pytest.mark.parametrize("name", ["network.onnx", "weights.safetensors", "golden_input.npy", "golden_output.npy"])

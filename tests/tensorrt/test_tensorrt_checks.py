@@ -55,3 +55,12 @@ def test_a_driver_that_cuda_does_not_like_is_told_apart_from_no_driver(tmp_path)
     checks = checks_of(tmp_path, gpu="none")
     assert checks["driver"]["status"] == "ok"
     assert "the driver sees NVIDIA GeForce RTX 3090 (stand-in), CUDA does not" in checks["gpu"]["found"]
+
+
+def test_a_module_that_is_there_but_does_not_load_is_not_replaced_by_the_command(tmp_path):
+    module = tmp_path / "broken" / "tensorrt"
+    module.mkdir(parents=True)
+    (module / "__init__.py").write_text("raise ImportError('libnvinfer.so.10: cannot open shared object file')")
+    with Box(tmp_path, modules=f"cuda_new nvml {module.parent}", programs="trtexec") as box:
+        refused = box.call("describe")["error"]["message"]
+    assert "libnvinfer.so.10" in refused

@@ -107,7 +107,8 @@ def _judged(output: bytes, ending: str, module_name: str) -> Probe:
     gpu: Dict[str, Any] = next((item["gpu"] for item in said if item["step"] == "gpu"), {})
     version = next((item["version"] for item in said if item["step"] == "version"), "")
     failed = next((item for item in said if item["step"] == "failed"), None)
-    importable = (failed is None or failed["during"] != "import") and _is_there(module_name)
+    # One that is there but does not load is no reason to take another way: its own words say what to mend.
+    importable = _is_there(module_name)
     if failed is not None:
         return Probe(gpu, "", failed["message"], importable)
     if said and said[-1]["step"] == "end" and not ending:
