@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mosegedge.cli.options import RootOption
-from mosegedge.cli.output import JsonFlag, emit
+from mosegedge.cli.output import JsonFlag, emit, say
 
 
 def register(app: typer.Typer) -> None:
@@ -28,10 +28,14 @@ def predict(
 ) -> None:
     """Predicts the latency of a network on a device, in total and by part."""
     from mosegedge.profiling import load_profile
+    from mosegedge.profiling.trust import trust_of
     from mosegedge.space import Architecture, SearchSpace
 
     found = load_profile(profile, root=output_root)
     model = found.latency_model(SearchSpace.load(space) if space else None)
+    trust = trust_of(found, model.space)
+    if trust.warning:
+        say(trust.warning)
     architecture = Architecture.parse(code)
     mean_ms, sd_ms = model.predict_one(architecture)
     parts = model.parts(architecture)
@@ -40,6 +44,7 @@ def predict(
         "profile": found.name,
         "latency_ms": mean_ms,
         "sd_ms": sd_ms,
+        "shortfalls": list(trust.shortfalls),
         "parts": [part._asdict() for part in parts],
     }
     lines = [f"{part.name:<10} {part.latency_ms:8.3f} ms +- {part.sd_ms:.3f}" for part in parts if part.latency_ms]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mosegedge.report.front import gains, volumes
 from mosegedge.report.html import Markup, missing, signed, tag
 from mosegedge.report.latency_facts import LatencyFacts
-from mosegedge.report.run import Missing, Run
+from mosegedge.report.run import Missing, Run, Trust
 from mosegedge.search.archive import evaluated
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def _facts(run: Run, device: str, facts: LatencyFacts | Missing, created: str) -
         ("data set", manifest.data),
         ("profile", manifest.profile.reference),
         ("its error on held-out networks", error),
+        *(("the profile is below the bar", _below(trust)) for trust in manifest.trust.values()),
         ("supernet", f"{manifest.supernet.path} ({manifest.supernet.digest[:12]})"),
         ("search", f"{settings.initial} + {settings.generations} \u00d7 {settings.evaluations} evaluations, {limit}"),
         ("method", f"{settings.predictor}, {settings.prescreen.strategy}, {settings.inner.method}"),
@@ -81,3 +82,8 @@ def _error(certificate: CertificateSection | None) -> str:
         return "not known: no network judged the profile"
     tau, flops_tau = certificate.kendall_tau, certificate.flops_kendall_tau
     return f"tau {tau:.3f}, MAPE {certificate.mape:.1%} (FLOPs: tau {flops_tau:.3f})"
+
+
+def _below(trust: Trust) -> str:
+    widened = f": standard deviations taken {trust.sd_factor:g} times as large" if trust.sd_factor > 1 else ""
+    return "; ".join(trust.shortfalls) + widened

@@ -39,6 +39,13 @@ class ProfileReference(_Part):
     digest: str
 
 
+class Trust(_Part):
+    """Why a profile's standard deviations were widened, and by how much."""
+
+    shortfalls: list[str]
+    sd_factor: Finite
+
+
 class SupernetReference(_Part):
     """The checkpoint of a run."""
 
@@ -82,6 +89,7 @@ class Manifest(_Part):
     space: SpaceReference
     profile: ProfileReference
     supernet: SupernetReference
+    trust: dict[str, Trust]
     data: str
     evaluation: dict[str, str | int | float]
     settings: Settings

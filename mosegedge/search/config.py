@@ -158,6 +158,7 @@ class Provenance:
         supernet_digest: SHA-256 of it.
         data: Name of the data set that scores networks.
         evaluation: How a network is scored (number of pictures and the like); plain values.
+        trust: What is below the bar, by the name of the profile, and by how much standard deviations are widened.
     """
 
     profile: str
@@ -166,6 +167,7 @@ class Provenance:
     supernet_digest: str
     data: str
     evaluation: Mapping[str, str | int | float] = field(default_factory=dict)
+    trust: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The fields, references beside their digests."""
@@ -174,6 +176,7 @@ class Provenance:
             "supernet": {"path": self.supernet, "digest": self.supernet_digest},
             "data": self.data,
             "evaluation": dict(self.evaluation),
+            "trust": {name: dict(values) for name, values in self.trust.items()},
         }
 
 

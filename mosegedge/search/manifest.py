@@ -34,7 +34,9 @@ def upgraded(record: dict[str, Any]) -> dict[str, Any]:
     """A manifest in today's form.
 
     Schema 1 did not say which predictor, pre-screening and inner search were used: there was one of each, the paper's.
+    Without `trust` every profile was taken at its word.
     """
+    record = {"trust": {}, **record}
     if record["schema"] == SCHEMA:
         return record
     settings = record["settings"]

@@ -9,6 +9,7 @@ from mosegedge.data import SegmentationSet
 from mosegedge.errors import ProfileError, UsageError
 from mosegedge.files import sha256_of_file
 from mosegedge.profiling.profile import Profile
+from mosegedge.profiling.trust import trust_of, widened
 from mosegedge.progress import Progress
 from mosegedge.search.config import Provenance, SearchConfig
 from mosegedge.search.loop import Search, SearchResult
@@ -67,7 +68,10 @@ def search_for_device(
             f"The profile {reference} is {profile.origin}; a search needs a measured one.",
             fix="Measure a device: mosegedge profile --device local",
         )
-    latency = profile.latency_model(supernet.space)
+    trust = trust_of(profile, supernet.space)
+    for text in filter(None, (trust.warning, trust.margin)):
+        progress.say(text)
+    latency = widened(profile.latency_model(supernet.space), trust)
     uncovered = sorted(set(config.scales) - set(profile.protocol.scales))
     if uncovered:
         covered = ",".join(str(scale) for scale in profile.protocol.scales)
@@ -93,5 +97,6 @@ def search_for_device(
             "statistics_pictures": scoring.statistics_pictures,
             "guide_pictures": scoring.guide_pictures or len(scoring.guide),
         },
+        trust={trust.profile: trust.to_json()} if trust.shortfalls else {},
     )
     return Search(supernet.space, latency, config, folder, provenance, progress=progress).run(evaluator)

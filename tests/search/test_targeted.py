@@ -15,12 +15,15 @@ from mosegedge.files import sha256_of_file
 from mosegedge.profiling.fit import SUM
 from mosegedge.profiling.profile import Profile
 from mosegedge.profiling.sections import (
+    CertificateSection,
     DeviceSection,
     LayerEntry,
     ModelSection,
+    NetworkEntry,
     ProtocolSection,
     SpaceReference,
 )
+from mosegedge.profiling.trust import trust_of, widened
 from mosegedge.progress import Silent
 from mosegedge.search.archive import Archive
 from mosegedge.search.config import InnerSettings
@@ -34,6 +37,9 @@ SPACE = SearchSpace.load("nano:96x192:3")
 TINY = replace(
     QUICK, initial=6, generations=1, evaluations=2, scales=(0, 1), inner=InnerSettings(population=4, generations=2)
 )
+CODES = SPACE.sample(19, np.random.default_rng(0))
+CODES[:, 0] = np.arange(19) % 2
+OFF = np.arange(1, 20) * 0.01 * (-1) ** np.arange(19)
 
 
 class Noise:
@@ -101,7 +107,7 @@ def search(folder, scoring, profile=None, config=TINY):
 def test_a_search_over_inherited_weights_names_what_it_was_made_from(tmp_path, scoring):
     result = search(tmp_path, scoring)
     assert (result.evaluated, result.failed) == (8, 0)
-    latency = profile_of().latency_model(SPACE)
+    latency = widened(profile_of().latency_model(SPACE), trust_of(profile_of(), SPACE))
     for candidate in Archive(tmp_path / "archive.jsonl").candidates:
         mean, sd = latency.predict(SPACE.encode([candidate.architecture]))
         assert candidate.architecture.scale in (0, 1)
@@ -110,8 +116,46 @@ def test_a_search_over_inherited_weights_names_what_it_was_made_from(tmp_path, s
     manifest = read_manifest(tmp_path)
     assert manifest["space"]["digest"] == SPACE.digest
     assert manifest["profile"] == {"reference": "board/nano-fp32", "digest": "d" * 64}
+    assert manifest["trust"] == {
+        "board/nano-96x192-3-fp32/v1": {"shortfalls": ["no network judged it"], "sd_factor": 2.0}
+    }
     assert manifest["supernet"] == {"path": str(scoring.supernet), "digest": sha256_of_file(scoring.supernet)}
     assert (manifest["data"], manifest["evaluation"]) == ("noise", {"statistics_pictures": 8, "guide_pictures": 3})
+
+
+def test_a_profile_below_the_bar_is_warned_of_and_one_above_it_is_taken_at_its_word(tmp_path, scoring):
+    networks = [
+        NetworkEntry.model_construct(
+            code=str(network),
+            role="held-out",
+            value_ms=float(mean_ms * (1 + off)),
+        )
+        for network, mean_ms, off in zip(
+            SPACE.decode(CODES), profile_of().latency_model(SPACE).predict(CODES)[0], OFF, strict=True
+        )
+    ]
+    certificate = CertificateSection.model_construct(
+        source="held-out", kendall_tau=0.95, mape=0.05, coverage90=0.5, networks=len(CODES)
+    )
+    said = []
+    progress = Silent()
+    progress.say = said.append
+    bad = profile_of().model_copy(update={"networks": networks, "certificate": certificate})
+    search_for_device(bad, "board", scoring, tmp_path / "bad", config=TINY, progress=progress)
+    assert "its 90 % interval holds 50% of networks" in said[0]
+    assert "profiles check board/nano-96x192-3-fp32/v1" in said[0]
+    recorded = read_manifest(tmp_path / "bad")["trust"]["board/nano-96x192-3-fp32/v1"]
+    # 19 networks: the 18th of |off| / 4 % over the 1.645 of a normal distribution
+    assert recorded["sd_factor"] == pytest.approx(0.18 / 0.04 / 1.6449, abs=1e-3)
+    wide = Archive(tmp_path / "bad" / "archive.jsonl").candidates[0]
+    plain = profile_of().latency_model(SPACE).predict_one(wide.architecture)
+    assert wide.latency_sd_ms == pytest.approx(recorded["sd_factor"] * plain[1], rel=1e-4)
+
+    good = bad.model_copy(update={"certificate": certificate.model_copy(update={"coverage90": 0.85})})
+    said.clear()
+    search_for_device(good, "board", scoring, tmp_path / "good", config=TINY, progress=progress)
+    assert not [text for text in said if "below the bar" in text]
+    assert read_manifest(tmp_path / "good")["trust"] == {}
 
 
 def test_going_on_with_other_pictures_is_refused(tmp_path, scoring):
