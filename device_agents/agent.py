@@ -5,7 +5,7 @@ import importlib
 import os
 from typing import Any, Dict, List
 
-from device_agents import VERSION, priority, protocol, telemetry, timing
+from device_agents import VERSION, affinity, priority, protocol, telemetry, timing
 from device_agents.artefacts import Built, sha256_of
 from device_agents.cache import Cache, default_root
 from device_agents.lock import DeviceLock
@@ -154,7 +154,7 @@ class Agent:
             "artefact": {
                 "path": built.path,
                 "format": vendor.FORMAT,
-                "sha256": sha256_of(built.path),
+                "sha256": digest if built.path == path else sha256_of(built.path),
                 "bytes": os.path.getsize(built.path),
                 "build_s": built.seconds,
                 "cached": built.cached,
@@ -180,6 +180,7 @@ class Agent:
         max_samples = params.integer("max_samples", min_samples, 10**6)
         min_ns = params.integer("min_ns", 0, 10**12)
         max_warmup = params.integer("max_warmup", 0, 10**6)
+        most_ns = params.integer("most_ns", 0, timing.NO_LIMIT_NS, timing.NO_LIMIT_NS)
         params.end()
         self._lock.acquire(self._client, 0, self._run)
         vendor = self._vendor()
@@ -187,7 +188,7 @@ class Agent:
         for index, digest in enumerate(order):
             execute = functools.partial(vendor.run, self._loaded(digest), None)
             with priority.preferred():
-                timed = timing.burst(execute, min_samples, max_samples, min_ns, max_warmup)
+                timed = timing.burst(execute, min_samples, max_samples, min_ns, max_warmup, most_ns)
             timed.update({"index": index, "model": digest})
             self._wire.notify("timed", timed)
         return {"timed": len(order), "before": before, "after": self._conditions()}
@@ -235,8 +236,11 @@ class Agent:
         return Built(path)
 
     def _conditions(self) -> Dict[str, Any]:
-        found = telemetry.conditions()
         vendor = self._vendor()
+        found = telemetry.conditions()
+        cores = affinity.pinned()
+        if cores is not None:
+            found["cores"] = cores
         if hasattr(vendor, "conditions"):
             found.update(vendor.conditions())
         return found
@@ -259,6 +263,8 @@ class Agent:
                 if error.name == place:
                     raise RpcError(BACKEND_FAILED, "This agent has no backend %s." % name)
                 raise RpcError(BACKEND_FAILED, "The backend %s needs %s: %s." % (name, error.name, error))
+            if hasattr(backend, "on_processor") and backend.on_processor(self._options):
+                affinity.pin(self._options.threads)
             if hasattr(backend, "start"):
                 backend.start(self._options)
             self._backend = backend

@@ -185,9 +185,9 @@ class Params:
         self._method = method
         self._values = dict(values)
 
-    def integer(self, name: str, low: int, high: int) -> int:
-        """Takes a whole number between two bounds."""
-        value = self._take(name)
+    def integer(self, name: str, low: int, high: int, default: Optional[int] = None) -> int:
+        """Takes a whole number between two bounds; with a default it may be absent."""
+        value = self._take(name) if default is None or name in self._values else default
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise self._wrong(name, "a whole number from %d to %d" % (low, high), value)
         return value

@@ -14,18 +14,26 @@ try:
 except ImportError:  # Not a POSIX system: preemption is not counted there.
     resource = None  # type: ignore[assignment]
 
+NO_LIMIT_NS = 10**12
+
 _STEADY_RUNS = 2
 _STEADY_MARGIN = 0.98
 
 
 def burst(
-    execute: Callable[[], Any], min_samples: int, max_samples: int, min_ns: int, max_warmup: int
+    execute: Callable[[], Any],
+    min_samples: int,
+    max_samples: int,
+    min_ns: int,
+    max_warmup: int,
+    most_ns: int = NO_LIMIT_NS,
 ) -> Dict[str, Any]:
     """Warms a model up and times it.
 
     Warm-up ends when two runs in a row are no faster than the fastest before them (by 2 %), or after `max_warmup`.
-    Sampling ends when there are `min_samples` and `min_ns` of timed work, or after `max_samples`. The garbage
-    collector is off meanwhile.
+    Sampling ends when there are `min_samples` and `min_ns` of timed work, or after `max_samples`. Either ends early
+    once it took `most_ns`: a model that runs for a second is warm after one run, and what disturbs for milliseconds
+    averages out inside one sample. The garbage collector is off meanwhile.
 
     Args:
         execute: Runs the model once and returns when its output is there; what it returns is how long the device's own
@@ -34,6 +42,7 @@ def burst(
         max_samples: Timed runs at most.
         min_ns: Timed nanoseconds wanted.
         max_warmup: Warm-up runs at most.
+        most_ns: Nanoseconds after which the warm-up is long enough, and again the sampling; both run once at least.
 
     Returns:
         Raw nanoseconds of every run in order by the host's clock (`samples_ns`) and by the device's (`device_ns`, empty
@@ -42,12 +51,16 @@ def burst(
     collecting = gc.isenabled()
     gc.disable()
     try:
-        warmup_ns = _warm_up(execute, max_warmup)
+        warmup_ns = _warm_up(execute, max_warmup, most_ns)
         samples_ns: List[int] = []
         device_ns: List[int] = []
         preempted: List[int] = []
         total_ns = 0
-        while len(samples_ns) < max_samples and (len(samples_ns) < min_samples or total_ns < min_ns):
+        while not samples_ns or (
+            len(samples_ns) < max_samples
+            and total_ns < most_ns
+            and (len(samples_ns) < min_samples or total_ns < min_ns)
+        ):
             switches = _preemptions()
             elapsed, on_device = _timed(execute)
             preempted.append(_preemptions() - switches)
@@ -61,11 +74,11 @@ def burst(
     return {"warmup_ns": warmup_ns, "samples_ns": samples_ns, "device_ns": device_ns, "preempted": preempted}
 
 
-def _warm_up(execute: Callable[[], Any], max_warmup: int) -> List[int]:
+def _warm_up(execute: Callable[[], Any], max_warmup: int, most_ns: int) -> List[int]:
     runs_ns: List[int] = []
     fastest: Optional[int] = None
     steady = 0
-    while len(runs_ns) < max_warmup and steady < _STEADY_RUNS:
+    while len(runs_ns) < max_warmup and steady < _STEADY_RUNS and sum(runs_ns) < most_ns:
         by_host, on_device = _timed(execute)
         elapsed = by_host if on_device is None else on_device
         runs_ns.append(elapsed)

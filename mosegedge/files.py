@@ -75,6 +75,9 @@ def exclusive(folder: Path, work: str, *, error: type[MosegedgeError] = UsageErr
 class Journal:
     """A file of JSON objects, one a line, that only grows; every line is on disk when `append` returns.
 
+    A line that is added without waiting survives the end of this process, and that of the machine from the next line on
+    that is waited for.
+
     A line that a kill cut short is dropped when the journal is opened again; a damaged line before the last one is an
     error, since then something else wrote to the file.
     """
@@ -86,8 +89,8 @@ class Journal:
         """All records, oldest first; an absent file is an empty journal."""
         return self._parse(self.path.read_bytes() if self.path.exists() else b"")
 
-    def append(self, record: dict[str, Any]) -> None:
-        """Adds one record and waits until it is on disk."""
+    def append(self, record: dict[str, Any], *, wait: bool = True) -> None:
+        """Adds one record and waits until it is on disk, with all records before it, unless told not to."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("r+b" if self.path.exists() else "w+b") as stream:
             stream.seek(0, os.SEEK_END)
@@ -95,7 +98,8 @@ class Journal:
             stream.seek(0, os.SEEK_END)
             stream.write(canonical_json(record).encode() + b"\n")
             stream.flush()
-            os.fsync(stream.fileno())
+            if wait:
+                os.fsync(stream.fileno())
 
     def _cut_torn_line(self, descriptor: int) -> None:
         size = os.fstat(descriptor).st_size

@@ -47,12 +47,14 @@ class BurstSettings:
         max_samples: Timed runs at most.
         min_ns: Timed nanoseconds wanted.
         max_warmup: Warm-up runs at most; they end earlier when the model is steady.
+        most_ns: Nanoseconds after which the warm-up ends, and again the sampling, however few runs that are.
     """
 
     min_samples: int = 3
     max_samples: int = 10
     min_ns: int = 4_000_000
     max_warmup: int = 10
+    most_ns: int = 10**12
 
 
 def new_run() -> str:
@@ -216,6 +218,7 @@ class AgentClient:
             "max_samples": settings.max_samples,
             "min_ns": settings.min_ns,
             "max_warmup": settings.max_warmup,
+            "most_ns": settings.most_ns,
         }
         count = 0
         for kind, content in self._channel.stream("time", params, timeout_s=_RUN_S):

@@ -86,6 +86,11 @@ class Burst(_Reply):
     device_ns: tuple[int, ...] = ()
     preempted: tuple[int, ...]
 
+    @property
+    def raw(self) -> dict[str, Any]:
+        """What a record of it holds."""
+        return self.model_dump(include={"warmup_ns", "samples_ns", "device_ns", "preempted"})
+
     def ns(self, clock: str) -> tuple[int, ...]:
         """The samples by one clock, `host` or `device`; empty where the device has none of its own."""
         return self.device_ns if clock == "device" else self.samples_ns

@@ -1,34 +1,37 @@
-"""One agent's share of a measurement: builds what is not on the device, times what is not on record.
+"""One agent's share of a measurement: has the models built, then times them round by round.
 
-Every pass visits all models in a new random order, so the bursts of one model lie minutes apart and a disturbance of
-some seconds spoils one of them at most. A burst is on disk before the next one counts. Bursts during which the device
-says that it was throttled are measured again after a pause.
+Every round visits its models in a new random order, so the bursts of one model lie minutes apart and a disturbance of
+some seconds spoils one of them at most. Rounds are cut into windows, with the sentinels timed before and after each:
+the bursts of a window that was slow as a whole are measured again later, those during which the device says that it was
+throttled after a pause.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mosegedge.devices.agent_client import AgentClient
+from mosegedge.devices.agent_client import AgentClient, BurstSettings
 from mosegedge.devices.host_compiler import check_compiler
-from mosegedge.devices.replies import DeviceDescription, LoadedModel
+from mosegedge.devices.replies import Burst, DeviceDescription
 from mosegedge.devices.suiting import require_suitable
-from mosegedge.errors import AgentError, ExportError, ModelRefusedError, MosegedgeError
+from mosegedge.errors import AgentError
+from mosegedge.profiling.building import Builder
+from mosegedge.profiling.drift import slow_windows
 from mosegedge.profiling.journal import ProfileJournal
-from mosegedge.profiling.models import model_file
-from mosegedge.profiling.plan import MIN_PASSES, Item, Plan
+from mosegedge.profiling.loading import Loader
+from mosegedge.profiling.plan import MIN_PASSES, SENTINEL_BURST, Item, Plan
+from mosegedge.profiling.schedule import Schedule
 from mosegedge.progress import Progress
 
-_CHUNK = 48
+_WINDOW_BURSTS, _WINDOW_S = 48, 20.0
 _WAIT_FOR_LOCK_S = 10  # the agent of a run that was killed needs a moment to notice
-_MOST_FAILURES = 10
-_MOST_CRASHES = 3
-_MEMORY_SHARE, _ACCELERATOR_SHARE = 0.4, 0.7
-_UNKNOWN_MEMORY_MIB = 2048
 _COOLING_S = (10.0, 30.0, 60.0)  # pauses before a throttled window is measured again
+_MOST_REPEATS = 2  # of one burst because its window was slow
+_REPEATED_SHARE = 0.2  # of all bursts: a device that is slow half of the time is what it is
+_ROUNDS_A_LOAD = 2  # for which a network stays loaded
 
 Visit = tuple[Item, int]
 
@@ -41,73 +44,81 @@ class Collector:
         self._plan = plan
         self._journal = journal
         self._progress = progress
-        self._loaded: set[str] = set()
-        self._memory_mib = 0
-        self._full = False
-        self._window = _CHUNK
-        self._said: set[str] = set()
-        self._started_s = time.monotonic()
+        self._schedule = Schedule(plan, journal)
+        self._window = _WINDOW_BURSTS
+        self._shown: int | None = None
+        self._started_s = self._stamp_s = _now_s()
 
     def run(self, command: str) -> DeviceDescription:
-        """Builds what is not on the device, then times what is not on record."""
+        """Builds what is not on the device, and times what is not on record."""
         self._agent.lock(wait_s=_WAIT_FOR_LOCK_S)
         description = self._agent.describe()
-        memory_mib = description.hardware.get("memory_mib", _UNKNOWN_MEMORY_MIB)
-        self._memory_mib = int(memory_mib * _MEMORY_SHARE)
         require_suitable(self._plan.device, description, opset=self._plan.device.opset)
         compiler = check_compiler(self._plan.device)
         self._journal.begin(self._plan, description, command=command, host_compiler=compiler)
         if not self._journal.ended:
             self._discard_unconfirmed()
-            self._build(description)
+            self._loader = Loader(self._agent, self._plan, self._journal, self._progress, description=description)
+            builder = Builder(
+                self._agent, self._plan, self._journal, self._progress, description=description, host_compiler=compiler
+            )
+            build_s = builder.run(self._time_what_is_there)
+            self._journal.add_spent(wall_s=self._lap_s(), build_s=build_s)
             self._journal.end(reason=self._measure())
         return description
 
-    def _build(self, description: DeviceDescription) -> None:
-        journal = self._journal
-        absent: set[str] = set()
-        for model_format in sorted({*journal.formats.values()}):
-            sent = [journal.models[key] for key, value in journal.formats.items() if value == model_format]
-            absent |= set(self._agent.missing(sent, model_format))
-        todo = [
-            item
-            for item in self._plan.items
-            if journal.models.get(item.key, "") in absent | {""} and item.key not in journal.failed
-        ]
-        self._progress.start("Building models", len(self._plan.items), len(self._plan.items) - len(todo))
-        for item in todo:
-            try:
-                model = model_file(item, self._plan, description)
-            except (ExportError, ModelRefusedError) as error:
-                self._leave_out(item, error)
-            else:
-                sha256 = self._agent.send(model.content, model.model_format)
-                if journal.models.get(item.key) != sha256:
-                    journal.add_model(item.key, sha256, model.model_format, (*model.notes, *model.warnings))
-                self._say_once(model.warnings)
-            self._progress.advance(note=item.key)
-
-    def _say_once(self, warnings: Iterable[str]) -> None:
-        """Hundreds of layers have the same operators."""
-        for warning in warnings:
-            if warning not in self._said:
-                self._progress.say(warning)
-                self._said.add(warning)
-
     def _measure(self) -> str:
-        """Times pass by pass; returns why it ended."""
-        passes, budget_s = self._plan.settings.passes, self._plan.settings.budget_s
-        total = passes * self._plan.bursts_a_pass
-        self._progress.start("Measuring", total, self._journal.bursts)
-        for number in range(passes):
-            self._journal.add_conditions(self._agent.conditions())
-            self._unload_networks()
-            for chunk in self._chunks(number):
-                late = budget_s is not None and time.monotonic() - self._started_s > budget_s
-                if late and number >= MIN_PASSES:
+        """Times round by round; returns why it ended."""
+        budget_s = self._plan.settings.budget_s
+        while chosen := self._schedule.round():
+            self._show()
+            self._begin_round()
+            for window in self._windows(chosen):
+                late = budget_s is not None and _now_s() - self._started_s > budget_s
+                if late and self._least_visits() >= MIN_PASSES:
                     return f"budget of {budget_s:.0f} s"
-                self._time_cool(chunk)
-        return f"{passes} passes"
+                self._time_cool(window)
+                self._repeat_slow_windows()
+        self._show()
+        return "every model is known well enough, or was visited in every pass"
+
+    def _begin_round(self) -> None:
+        self._journal.add_conditions(self._agent.conditions())
+        if len(self._journal.conditions) % _ROUNDS_A_LOAD == 1:
+            self._loader.unload_networks()
+
+    def _time_what_is_there(self) -> bool:
+        """Times models that are on the device and were never timed, while others are still being made."""
+        ready = [item for item in self._plan.items if item.key in self._journal.models and self._is_new(item)]
+        if len(ready) < self._window // 2:
+            return False
+        if not self._journal.conditions:
+            self._begin_round()
+        self._time_cool([(item, 0) for item in ready[: self._window]])
+        return True
+
+    def _is_new(self, item: Item) -> bool:
+        return item.key not in self._journal.failed and not self._journal.visits(item.key)
+
+    def _least_visits(self) -> int:
+        keys = [item.key for item in self._plan.items if item.key not in self._journal.failed]
+        return min((self._journal.visits(key) for key in keys), default=0)
+
+    def _show(self) -> None:
+        """Has the bar show what is left, which shrinks by more than was done where models are known well enough."""
+        passes = self._plan.settings.passes
+        total = passes * self._plan.bursts_a_pass
+        done = total - self._schedule.left()
+        if self._shown is None:
+            self._progress.start("Measuring", total, done)
+        elif done != self._shown:
+            self._progress.advance(done - self._shown)
+        self._shown = done
+
+    def _advance(self, steps: int, note: str = "") -> None:
+        if self._shown is not None:
+            self._shown += steps
+            self._progress.advance(steps, note)
 
     def _discard_unconfirmed(self) -> None:
         """Has bursts timed again of which nobody has asked whether the device was throttled meanwhile.
@@ -118,125 +129,94 @@ class Collector:
             self._journal.discard(visits, reason="ended before the device was asked whether it was throttled")
             self._window = max(1, len(visits) // 2)
 
-    def _chunks(self, number: int) -> Iterator[list[Visit]]:
-        """The bursts of one pass that are not on record, in the random order of this pass, a few dozen at a time.
+    def _windows(self, chosen: Sequence[Item]) -> Iterator[list[Visit]]:
+        """The models of one round in the random order of this round, a few dozen at a time.
 
         Models that the agent died with come last: where the others go well, it is not the board's fault.
         """
-        visits = [(item, number * item.visits + visit) for item in self._plan.items for visit in range(item.visits)]
-        order = np.random.default_rng((self._plan.settings.seed, number)).permutation(len(visits))
-        todo = [visits[place] for place in order if self._is_open(visits[place])]
-        todo.sort(key=lambda visit: visit[0].key in self._journal.crashes)
+        order = np.random.default_rng((self._plan.settings.seed, len(self._journal.conditions))).permutation(len(chosen))
+        todo = [chosen[place] for place in order]
+        todo.sort(key=lambda item: item.key in self._journal.crashes)
         while todo:
-            yield todo[: self._window]
-            del todo[: self._window]
-            self._window = min(2 * self._window, _CHUNK)
+            window: list[Visit] = []
+            expected_s = 0.0
+            while todo and len(window) < self._window and expected_s < _WINDOW_S:
+                item = todo.pop(0)
+                if item.key not in self._journal.failed:
+                    window.append((item, self._journal.next_visit(item.key)))
+                    expected_s += self._journal.windows.burst_s(item.key)
+            if window:
+                yield window
+            self._window = min(2 * self._window, _WINDOW_BURSTS)
 
-    def _is_open(self, visit: Visit) -> bool:
-        item, number = visit
-        return item.key not in self._journal.failed and not self._journal.has(item.key, number)
+    def _repeat_slow_windows(self) -> None:
+        """Has the bursts of windows timed again in which the sentinels were slow from beginning to end."""
+        windows = self._journal.windows
+        for number, excess in slow_windows(windows.lows_ns).items():
+            visits = [visit for visit in windows.visits[number] if windows.discarded[visit] < _MOST_REPEATS]
+            if visits and windows.discarded.total() + len(visits) <= _REPEATED_SHARE * windows.bursts:
+                self._journal.discard(visits, reason=f"the sentinels were {excess:.0%} slower than usual")
+                self._advance(-len(visits))
 
-    def _time_cool(self, chunk: Sequence[Visit]) -> None:
-        """Times a few dozen bursts; those of a window in which the device was throttled are measured again."""
+    def _time_cool(self, window: Sequence[Visit]) -> None:
+        """Times a window; the bursts of one in which the device was throttled are measured again."""
         for pause_s in (*_COOLING_S, None):
-            self._time(chunk)
+            self._time(window)
             reasons = self._agent.conditions().get("throttled") or []
+            self._journal.end_window(wall_s=self._lap_s())
             if not reasons:
                 self._journal.confirm()
                 return
             what = f"throttled: {', '.join(map(str, reasons))}"
             if pause_s is None:
-                self._journal.add_throttled([(item.key, number) for item, number in chunk], reason=what)
+                self._journal.add_throttled([(item.key, number) for item, number in window], reason=what)
                 self._progress.say(f"{self._plan.device.name} stays {what}; the bursts are kept and graded C.")
                 return
-            self._journal.discard([(item.key, number) for item, number in chunk], reason=what)
+            self._journal.discard([(item.key, number) for item, number in window], reason=what)
             self._progress.say(f"{self._plan.device.name} is {what}; measuring again after {pause_s:.0f} s.")
-            self._progress.advance(-len(chunk))
+            self._advance(-len(window))
             time.sleep(pause_s)
 
-    def _time(self, chunk: Sequence[Visit]) -> None:
-        self._load([item for item, _ in chunk])
-        for settings in dict.fromkeys(item.settings for item, _ in chunk):
-            batch = [visit for visit in chunk if visit[0].settings == settings and self._is_open(visit)]
-            models = [self._journal.models[item.key] for item, _ in batch]
-            clock, bursts = self._plan.device.clock, self._agent.time(models, settings)
-            for item, number in batch:
-                try:
-                    burst = next(bursts)
-                except AgentError as error:
-                    self._blame(item, error)
-                    raise
+    def _time(self, window: Sequence[Visit]) -> None:
+        sentinels = [item for item in self._plan.sentinels if item.key in self._journal.models]
+        self._loader.load([*sentinels, *(item for item, _ in window)])
+        self._time_sentinels(sentinels)
+        for settings in dict.fromkeys(item.settings for item, _ in window):
+            batch = [visit for visit in window if visit[0].settings == settings and self._is_open(visit)]
+            for (item, number), burst in zip(batch, self._bursts([item for item, _ in batch], settings), strict=True):
                 self._journal.add_burst(item.key, number, burst)
-                self._progress.advance(note=f"{item.key} {min(burst.ns(clock)) / 1e6:.3f} ms")
-            list(bursts)  # the agent's last word: it counts them
+                self._advance(1, f"{item.key} {min(burst.ns(self._plan.device.clock)) / 1e6:.3f} ms")
+        self._time_sentinels(sentinels)
 
-    def _blame(self, item: Item, error: AgentError) -> None:
-        """Leaves a model out that the agent died of again and again: a vendor's library may not survive it."""
-        if self._agent.alive:
+    def _time_sentinels(self, sentinels: Sequence[Item]) -> None:
+        running = [item for item in sentinels if item.key not in self._journal.failed]
+        for item, burst in zip(running, self._bursts(running, SENTINEL_BURST), strict=True):
+            self._journal.add_sentinel(item.key, burst)
+
+    def _bursts(self, items: Sequence[Item], settings: BurstSettings) -> Iterator[Burst]:
+        """One burst of each model; the one in the agent's hands is blamed when it dies."""
+        if not items:
             return
-        if self._journal.add_crash(item.key) >= _MOST_CRASHES:
-            self._journal.add_failure(item.key, f"The agent died {_MOST_CRASHES} times in a row with it: {error.what}")
-            self._progress.say(f"{item.key} is left out: the agent died {_MOST_CRASHES} times in a row with it.")
-
-    def _unload_networks(self) -> None:
-        """Has networks loaded anew in each pass.
-
-        Where the runtime happens to place weights and buffers decides how they share the caches, and stays as it is
-        until the model is loaded again: on one processor the same network was 1 to 3 % faster or slower after each
-        load, now and then 10 %. What a network costs is what it costs over many loads. Single layers are too small
-        for this to matter.
-        """
-        models = {self._journal.models.get(item.key, "") for item in (*self._plan.fit, *self._plan.held_out)}
-        self._unload(self._loaded & models)
-
-    def _load(self, items: Sequence[Item]) -> None:
-        """Loads models; when the agent holds too much memory, those that are not needed now go first."""
-        wanted = {self._journal.models[item.key]: item for item in items}
-        if self._full:
-            self._unload(self._loaded - set(wanted))
-            self._full = False
-        for model, item in wanted.items():
-            if model in self._loaded:
-                continue
+        bursts = self._agent.time([self._journal.models[item.key] for item in items], settings)
+        for item in items:
             try:
-                loaded = self._load_one(model, item, wanted)
-            except ModelRefusedError as error:
-                self._leave_out(item, error)
+                burst = next(bursts)
             except AgentError as error:
-                self._blame(item, error)
+                self._loader.blame(item, error)
                 raise
-            else:
-                used_mib, total_mib = loaded.accelerator_mib or (0, 1)
-                self._full = loaded.resident_mib > self._memory_mib or used_mib > _ACCELERATOR_SHARE * total_mib
-                self._loaded.add(model)
-                self._journal.add_built(item.key, loaded.artefact)
+            yield burst
+        list(bursts)  # the agent's last word: it counts them
 
-    def _load_one(self, model: str, item: Item, wanted: Collection[str]) -> LoadedModel:
-        """Loads a model; what is no fault of the model's is tried once more, without those that are not wanted now.
+    def _is_open(self, visit: Visit) -> bool:
+        item, number = visit
+        return item.key not in self._journal.failed and not self._journal.has(item.key, number)
 
-        A disk that is full now, a compiler that hung or a lack of memory says nothing about the model: were it left out
-        for that, it would be missing for good.
-        """
-        model_format = self._journal.formats[item.key]
-        try:
-            return self._agent.load_sent(model, model_format)
-        except ModelRefusedError:
-            raise
-        except AgentError as error:
-            if not self._agent.alive:
-                raise
-            self._progress.say(f"{error.what} Trying once more.")
-            self._unload(self._loaded - set(wanted))
-            return self._agent.load_sent(model, model_format)
+    def _lap_s(self) -> float:
+        """Seconds since the last call."""
+        now_s = _now_s()
+        lap_s, self._stamp_s = now_s - self._stamp_s, now_s
+        return lap_s
 
-    def _unload(self, models: Iterable[str]) -> None:
-        leaving = sorted(models)
-        self._agent.unload(leaving)
-        self._loaded.difference_update(leaving)
 
-    def _leave_out(self, item: Item, error: MosegedgeError) -> None:
-        """Records that a model cannot be run; where that is true of too many, it is no model's fault."""
-        if len(self._journal.failed) >= _MOST_FAILURES:
-            raise error
-        self._journal.add_failure(item.key, error.what)
-        self._progress.say(f"{item.key} is left out: {error.what}")
+def _now_s() -> float:
+    return time.monotonic()

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from mosegedge import __version__
 from mosegedge.devices.replies import DeviceDescription
 from mosegedge.errors import ProfileError
+from mosegedge.files import sha256_of_file
+from mosegedge.profiling.facts import Drifts, effort_section, protocol_section, repeatability_section, tau_by_scale
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.judge import Agreement, agreement, kendall_tau
 from mosegedge.profiling.latency import LatencyModel
 from mosegedge.profiling.measurement import Measurement, Statistic, choose_statistic
 from mosegedge.profiling.model import Evidence, fit_model, latency_model_of
-from mosegedge.profiling.plan import LAYER_BURST, NETWORK_BURST, Item, Plan
+from mosegedge.profiling.plan import Item, Plan
 from mosegedge.profiling.profile import Profile
 from mosegedge.profiling.sections import (
     CertificateSection,
@@ -26,8 +28,6 @@ from mosegedge.profiling.sections import (
     LayerEntry,
     NetworkEntry,
     NoteEntry,
-    ProtocolSection,
-    RepeatabilitySection,
     Role,
     SpaceReference,
     Timing,
@@ -51,7 +51,9 @@ def conclude(
     command: str,
 ) -> Profile:
     """The profile that follows from a complete journal."""
-    measured = _measurements(plan, journal)
+    raw = _measurements(plan, journal)
+    drifts = Drifts.of(plan, raw)
+    measured = drifts.corrected(raw)
     statistic = choose_statistic([measured[item.key] for item in (*plan.fit, *plan.held_out) if item.key in measured])
     values_ms = {key: round(measurement.value_ms(statistic), _DIGITS) for key, measurement in measured.items()}
     evidence = _evidence(plan, journal, measured, statistic)
@@ -74,14 +76,16 @@ def conclude(
             settings=dict(plan.device.settings),
             conditions=journal.conditions,
         ),
-        protocol=_protocol(plan, journal, statistic),
+        protocol=protocol_section(plan, journal, statistic, drifts),
         entries=list(evidence.entries),
         networks=list(evidence.networks),
         notes=[NoteEntry(text=text, models=count) for text, count in sorted(journal.notes.items())],
         failed=[FailedEntry(key=key, error=error) for key, error in evidence.failed.items()],
         model=section,
         certificate=_certificate(plan, measured, values_ms, model, statistic),
-        repeatability=_repeatability(plan, measured, statistic),
+        repeatability=repeatability_section(plan, measured, statistic, drifts),
+        effort=effort_section(journal),
+        journal_sha256=sha256_of_file(journal.path),
     )
 
 
@@ -142,30 +146,6 @@ def _network_entries(
     return sorted(entries, key=lambda entry: entry.code)
 
 
-def _protocol(plan: Plan, journal: ProfileJournal, statistic: Statistic) -> ProtocolSection:
-    return ProtocolSection(
-        scales=sorted(plan.settings.scales),
-        statistic=statistic,
-        passes=journal.passes,
-        bursts=journal.bursts,
-        warmup=(
-            f"until 2 runs in a row are no faster, at most {LAYER_BURST.max_warmup} "
-            f"(networks {NETWORK_BURST.max_warmup})"
-        ),
-        samples=(
-            f"{LAYER_BURST.min_samples} to {LAYER_BURST.max_samples} a burst "
-            f"(networks {NETWORK_BURST.min_samples} to {NETWORK_BURST.max_samples}), passes in random order"
-        ),
-        stopping="after the same passes for every model",
-        clock=plan.device.clock,
-        threads=plan.device.threads,
-        precision=plan.device.precision,
-        opset=plan.device.opset,
-        seed=plan.settings.seed,
-        restarts=len(journal.events),
-    )
-
-
 def _known_networks(plan: Plan, items: tuple[Item, ...], values_ms: dict[str, float]) -> list[Item]:
     """Networks that were measured, as were all of their layers where the model needs them."""
     return [
@@ -205,50 +185,18 @@ def _certificate(
         networks=len(items),
         **asdict(agreement(predicted_ms, latency_ms)),
         coverage90=float(np.mean(np.abs(latency_ms - predicted_ms) <= _SDS_OF_90 * sd_ms)),
-        by_scale_kendall_tau=_tau_by_scale(scales, predicted_ms, latency_ms),
+        by_scale_kendall_tau=tau_by_scale(scales, predicted_ms, latency_ms),
         flops_kendall_tau=kendall_tau(flops, latency_ms),
-        by_scale_flops_kendall_tau=_tau_by_scale(scales, flops, latency_ms),
+        by_scale_flops_kendall_tau=tau_by_scale(scales, flops, latency_ms),
         params_kendall_tau=kendall_tau(space.params(codes).astype(float), latency_ms),
         sum_of_layers_kendall_tau=plain_sum.kendall_tau if plain_sum else None,
         sum_of_layers_mape=plain_sum.mape if plain_sum else None,
         repeatability_kendall_tau=kendall_tau(first, second),
-        by_scale_repeatability_kendall_tau=_tau_by_scale(scales, first, second),
+        by_scale_repeatability_kendall_tau=tau_by_scale(scales, first, second),
     )
-
-
-def _tau_by_scale(scales: NDArray[np.int64], first: Floats, second: Floats) -> dict[str, float]:
-    return {str(scale): kendall_tau(first[scales == scale], second[scales == scale]) for scale in np.unique(scales)}
 
 
 def _plain_sum(space: SearchSpace, items: list[Item], values_ms: dict[str, float]) -> Agreement:
     """What adding up isolated layers would have said of networks."""
     sums_ms = [sum(values_ms[layer.spec.key] for layer in space.layers_of(_architecture(item))) for item in items]
     return agreement(np.array(sums_ms), np.array([values_ms[item.key] for item in items]))
-
-
-def _repeatability(plan: Plan, measured: dict[str, Measurement], statistic: Statistic) -> RepeatabilitySection:
-    networks = [measured[item.key] for item in (*plan.fit, *plan.held_out) if item.key in measured]
-    layers = [measured[item.key] for item in plan.layers if item.key in measured]
-    first, second = np.array([network.halves_ms(statistic) for network in networks]).T
-    return RepeatabilitySection(
-        networks_kendall_tau=kendall_tau(first, second),
-        networks_mape=float(np.mean([network.disagreement(statistic) for network in networks])),
-        layers_mape=float(np.mean([layer.disagreement(statistic) for layer in layers])) if layers else None,
-        drift=_drift(plan, measured, statistic),
-    )
-
-
-def _drift(plan: Plan, measured: dict[str, Measurement], statistic: Statistic) -> float:
-    """Spread of the sentinels from pass to pass: (slowest - fastest) / fastest of their mean relative value."""
-    curves = []
-    for item in plan.layers:
-        if item.visits > 1 and item.key in measured:
-            bursts = measured[item.key].bursts_ns
-            passes = [bursts[start : start + item.visits] for start in range(0, len(bursts), item.visits)]
-            whole = measured[item.key].value_ms(statistic)
-            curves.append([Measurement(item.key, part, 0).value_ms(statistic) / whole for part in passes])
-    shortest = min((len(curve) for curve in curves), default=0)
-    if not shortest:
-        return 0.0
-    mean: Floats = np.mean([curve[:shortest] for curve in curves], axis=0)
-    return float(mean.max() / mean.min() - 1)

@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from mosegedge.errors import ProfileError
+
 _Facts = dict[str, Any]
+
+
+def require_same(before: _Facts, now: _Facts, *, path: Path, device: str) -> None:
+    """Compares how a journal began with how it would begin now.
+
+    Args:
+        before: First record of the journal.
+        now: The same record, made now.
+        path: The journal.
+        device: Name of the device.
+
+    Raises:
+        ProfileError: The journal belongs to another plan, or the device has changed meanwhile.
+    """
+    if before.get("plan") != now["plan"]:
+        raise ProfileError(
+            f"{path} is the record of another measurement that was not finished.",
+            known=f"It was begun by: {before.get('command') or 'a call of profile_device'}.",
+            fix="Finish that one with its own command, or set it aside with --restart.",
+        )
+    if changed := difference(before.get("fingerprint"), now["fingerprint"]):
+        raise ProfileError(
+            f"The device {device} has changed since {path} was begun: {changed}.",
+            fix="Start again with --restart; numbers of the two cannot be mixed.",
+        )
 
 
 def difference(before: Any, after: Any) -> str:

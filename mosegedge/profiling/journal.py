@@ -4,15 +4,21 @@
 {"type": "model", "key": ..., "sha256": ...}            a model was built and sent; `notes` say what the host knew of it
 {"type": "built", "key": ..., "notes": ...}             what the device's compiler said of it
 {"type": "burst", "key": ..., "visit": 0, ...}          raw samples; each (key, visit) counts once
-{"type": "discard", "visits": ..., "reason": ...}       bursts that do not count: the device was throttled meanwhile
+{"type": "sentinel", "key": ..., ...}                   raw samples of a layer that tells how fast the device is now
+{"type": "window", "wall_s": ...}                       end of the bursts between two visits of the sentinels
+{"type": "spent", "wall_s": ..., "build_s": ...}        time that went by otherwise, and how much of it made models
+{"type": "discard", "visits": ..., "reason": ...}       bursts that do not count: the device was slow or throttled
 {"type": "throttled", "visits": ..., "reason": ...}     bursts that count all the same: waiting did not help
 {"type": "crash", "key": ...}                           the agent died with this model in its hands
 {"type": "failed", "key": ..., "error": ...}            the device cannot run this model
 {"type": "event", "time": ..., "text": ...}             the agent or the connection was lost, and why
 {"type": "resumed", "time": ..., "text": ...}           measuring went on after that, or after another start
-{"type": "conditions", ...}                             clocks, temperature and load before each pass
+{"type": "conditions", ...}                             clocks, temperature and load; a round of bursts begins
 {"type": "cool", "bursts": 48}                          the device was not throttled during the bursts before this line
 {"type": "end", ...}                                    nothing more will be measured
+
+Bursts survive the end of this program at once and that of the machine from the end of their window on; all else is on
+disk before anything follows. What is lost is measured again.
 """
 
 from __future__ import annotations
@@ -27,9 +33,10 @@ from mosegedge.devices.agent_client import new_run
 from mosegedge.devices.replies import Artefact, Burst, DeviceDescription
 from mosegedge.errors import MosegedgeError, ProfileError
 from mosegedge.files import Journal
-from mosegedge.profiling.fingerprint import difference
+from mosegedge.profiling.fingerprint import require_same
 from mosegedge.profiling.measurement import Measurement
 from mosegedge.profiling.plan import Plan
+from mosegedge.profiling.windows import Windows
 
 
 class ProfileJournal:
@@ -51,6 +58,8 @@ class ProfileJournal:
         self.conditions: list[dict[str, Any]] = []
         self.begin_record: dict[str, Any] | None = None
         self.ended = False
+        self.windows = Windows()
+        self.built_bytes: dict[str, int] = {}
         self._bursts: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
         self._sent: dict[str, list[str]] = {}
         self._built: dict[str, list[str]] = {}
@@ -107,21 +116,20 @@ class ProfileJournal:
             for early in self._early:
                 self._append(early)
             return
-        if self.begin_record.get("plan") != plan.digest:
-            raise ProfileError(
-                f"{self.path} is the record of another measurement that was not finished.",
-                known=f"It was begun by: {self.begin_record.get('command') or 'a call of profile_device'}.",
-                fix="Finish that one with its own command, or set it aside with --restart.",
-            )
-        if changed := difference(self.begin_record.get("fingerprint"), record["fingerprint"]):
-            raise ProfileError(
-                f"The device {plan.device.name} has changed since {self.path} was begun: {changed}.",
-                fix="Start again with --restart; numbers of the two cannot be mixed.",
-            )
+        require_same(self.begin_record, record, path=self.path, device=plan.device.name)
 
     def has(self, key: str, visit: int) -> bool:
         """Whether this burst is on record."""
         return visit in self._bursts.get(key, {})
+
+    def visits(self, key: str) -> int:
+        """Number of bursts of one model that count."""
+        return len(self._bursts.get(key, {}))
+
+    def next_visit(self, key: str) -> int:
+        """Number of the next burst of a model: the first one that is missing."""
+        taken = self._bursts.get(key, {})
+        return next(number for number in range(len(taken) + 1) if number not in taken)
 
     def add_model(self, key: str, sha256: str, model_format: str, notes: Sequence[str] = ()) -> None:
         """Records that a model is on the device, as ONNX or in the format of its compiler."""
@@ -135,17 +143,19 @@ class ProfileJournal:
 
     def add_burst(self, key: str, visit: int, burst: Burst) -> None:
         """Records raw samples."""
-        self._append(
-            {
-                "type": "burst",
-                "key": key,
-                "visit": visit,
-                "warmup_ns": burst.warmup_ns,
-                "samples_ns": burst.samples_ns,
-                "device_ns": burst.device_ns,
-                "preempted": burst.preempted,
-            }
-        )
+        self._append({"type": "burst", "key": key, "visit": visit, **burst.raw}, wait=False)
+
+    def add_sentinel(self, key: str, burst: Burst) -> None:
+        """Records raw samples of a sentinel; they say how fast the device is and count for no entry."""
+        self._append({"type": "sentinel", "key": key, **burst.raw}, wait=False)
+
+    def end_window(self, *, wall_s: float) -> None:
+        """Closes a window; its bursts are on disk from here on."""
+        self._append({"type": "window", "wall_s": round(wall_s, 3)})
+
+    def add_spent(self, *, wall_s: float, build_s: float = 0.0) -> None:
+        """Records time that no window holds."""
+        self._append({"type": "spent", "wall_s": round(wall_s, 3), "build_s": round(build_s, 3)})
 
     def discard(self, visits: Iterable[tuple[str, int]], *, reason: str) -> None:
         """Has bursts measured again; their samples stay in the file."""
@@ -194,7 +204,8 @@ class ProfileJournal:
         preempted = sum(sum(1 for count in burst["preempted"] if count) for burst in ordered)
         samples = "device_ns" if clock == "device" else "samples_ns"
         bursts_ns = tuple(tuple(burst[samples]) for burst in ordered)
-        return Measurement(key, bursts_ns, preempted, self.throttled.get(key, ""))
+        rounds = tuple(burst["round"] for burst in ordered)
+        return Measurement(key, bursts_ns, preempted, self.throttled.get(key, ""), rounds)
 
     def set_aside(self) -> None:
         """Renames the file, so that a new measurement starts from nothing and the old samples stay."""
@@ -211,9 +222,9 @@ class ProfileJournal:
         else:
             self._append(record)
 
-    def _append(self, record: dict[str, Any]) -> None:
+    def _append(self, record: dict[str, Any], *, wait: bool = True) -> None:
         try:
-            self._journal.append(record)
+            self._journal.append(record, wait=wait)
         except OSError as error:
             raise ProfileError(
                 f"{self.path} cannot be written: {error.strerror}.",
@@ -248,6 +259,7 @@ class ProfileJournal:
                 self._sent[record["key"]] = list(record.get("notes", []))
             case "built":
                 self._built[record["key"]] = list(record["notes"])
+                self.built_bytes[record["key"]] = record.get("bytes", 0)
             case "crash":
                 self.crashes[record["key"]] = self.crashes.get(record["key"], 0) + 1
             case "throttled":
@@ -259,8 +271,11 @@ class ProfileJournal:
                 for key, visit in record["visits"]:
                     self._bursts[key].pop(visit, None)
                     self._unconfirmed.pop((key, visit), None)
+                self.windows.discard([(key, visit) for key, visit in record["visits"]])
             case "burst":
-                self._bursts[record["key"]][record["visit"]] = record
+                # Rounds begin with their conditions.
+                self._bursts[record["key"]][record["visit"]] = record | {"round": len(self.conditions)}
+                self.windows.add_burst(record)
                 self.crashes.pop(record["key"], None)
                 if self._tells_of_heat:
                     self._unconfirmed[record["key"], record["visit"]] = None
@@ -273,6 +288,10 @@ class ProfileJournal:
                 self._tells_of_heat = "throttled" in record["values"]
             case "resumed":
                 pass
+            case "sentinel":
+                self.windows.add_sentinel(record)
+            case "window" | "spent":
+                self.windows.end(record)
             case "end":
                 self.ended = True
             case unknown:

@@ -23,9 +23,9 @@ Grade = Literal["A", "B", "C"]
 
 _NS_PER_MS = 1e6
 _GRADE_A, _GRADE_B = 0.01, 0.03
-_MIN_SAMPLES = 10
+_MIN_SAMPLES, _MIN_BURSTS = 10, 4
+_RESAMPLES = 200
 _QUIET = 0.03
-_GROUPS = 8
 _QUANTILES: dict[Statistic, float] = {"quantile10": 0.1, "median": 0.5}
 
 
@@ -38,12 +38,14 @@ class Measurement:
         bursts_ns: Timed runs in nanoseconds, burst by burst.
         preempted: Number of runs during which the processor was taken away.
         throttled: Why the device was slower than it can be during some of them; empty where it was not.
+        rounds: In which round each burst was timed; empty where that is not known.
     """
 
     key: str
     bursts_ns: tuple[tuple[int, ...], ...]
     preempted: int
     throttled: str = ""
+    rounds: tuple[int, ...] = ()
 
     @property
     def samples_ms(self) -> NDArray[np.float64]:
@@ -67,13 +69,22 @@ class Measurement:
         return abs(first - second) / self.value_ms(statistic)
 
     def se_ms(self, statistic: Statistic) -> float:
-        """Standard error of the value, from leaving out one of a few groups of bursts at a time; 0 for one burst."""
-        groups = min(len(self.bursts_ns), _GROUPS)
-        if groups < 2:
+        """How far the value of another measurement like this one would be away, one standard deviation.
+
+        A bootstrap over bursts, since the runs of one burst share whatever was going on then. 0 where there is one
+        burst, which says nothing about others.
+        """
+        count = len(self.bursts_ns)
+        if count < 2:
             return 0.0
-        kept = [[burst for place, burst in enumerate(self.bursts_ns) if place % groups != out] for out in range(groups)]
-        values = np.array([float(_reduce(np.concatenate(bursts), statistic)) for bursts in kept]) / _NS_PER_MS
-        return float(np.sqrt((groups - 1) * np.mean((values - values.mean()) ** 2)))
+        samples = self.samples_ms
+        order = np.argsort(samples, kind="stable")
+        burst_of = np.repeat(np.arange(count), [len(burst) for burst in self.bursts_ns])[order]
+        # A generator of its own: the same samples have the same error, whatever was computed before.
+        drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=_RESAMPLES)
+        reached = np.cumsum(drawn[:, burst_of], axis=1)
+        places = np.argmax(reached >= _QUANTILES[statistic] * reached[:, -1:], axis=1)
+        return float(np.std(samples[order][places]) * np.sqrt(count / (count - 1)))
 
     def grade(self, statistic: Statistic) -> tuple[Grade, str]:
         """A, B or C, and the reason in words."""
@@ -82,7 +93,7 @@ class Measurement:
         reason = f"halves {apart:.1%} apart, {count} runs in {bursts} bursts, {self.preempted} preempted"
         if self.throttled:
             return "C", f"{self.throttled}; {reason}"
-        if bursts < 2 or count < _MIN_SAMPLES:
+        if bursts < 2 or (count < _MIN_SAMPLES and bursts < _MIN_BURSTS):
             return "C", f"too few to compare: {reason}"
         return ("A" if apart <= _GRADE_A else "B" if apart <= _GRADE_B else "C"), reason
 

@@ -21,11 +21,13 @@ from mosegedge.space.counting import flops_of
 from mosegedge.space.space import SCALES
 
 MIN_PASSES = 2
-_SENTINELS = 5
-_VISITS_LAYER, _VISITS_NETWORK, _VISITS_SENTINEL = 1, 2, 4
+_SENTINELS = 4
 
-LAYER_BURST = BurstSettings(min_samples=3, max_samples=10, min_ns=4_000_000, max_warmup=8)
-NETWORK_BURST = BurstSettings(min_samples=2, max_samples=4, min_ns=10_000_000, max_warmup=3)
+# A model that runs for long is warm after one run, and one run of it is a long sample.
+_LONG_NS = 150_000_000
+LAYER_BURST = BurstSettings(min_samples=3, max_samples=10, min_ns=4_000_000, max_warmup=8, most_ns=_LONG_NS)
+NETWORK_BURST = BurstSettings(min_samples=3, max_samples=20, min_ns=40_000_000, max_warmup=4, most_ns=_LONG_NS)
+SENTINEL_BURST = BurstSettings(min_samples=3, max_samples=5, min_ns=2_000_000, max_warmup=3, most_ns=_LONG_NS // 3)
 
 # A rough processor, for estimates before anything was measured: fixed cost of a run, then multiply-adds a millisecond.
 _GUESS_FIXED_MS, _GUESS_FLOPS_PER_MS = 0.03, 45e6
@@ -41,8 +43,8 @@ class ProfileSettings:
     Attributes:
         scales: Scale digits that the profile covers.
         networks: Whole networks; half of them fit the latency model, the other half only judge it.
-        passes: How often the whole plan is gone through, in random order; at least 2.
-        budget_s: Stop after this much time, though never before every model was timed in 2 passes; None for no limit.
+        passes: How often a model is timed at most; fewer times where it is known well enough before. At least 2.
+        budget_s: Stop after this much time, though never before every model was timed twice; None for no limit.
         seed: Decides the networks and the order.
         method: What is measured for the latency model: every `layers`, whole `networks`, or `both`. Networks that
             judge it are measured in any case.
@@ -92,13 +94,11 @@ class Item:
         key: Canonical name, unique in the plan.
         source: The layer or the network.
         flops: Multiply-adds.
-        visits: Bursts in each pass.
     """
 
     key: str
     source: LayerSpec | Architecture
     flops: int
-    visits: int
 
     @property
     def settings(self) -> BurstSettings:
@@ -136,7 +136,14 @@ class Plan:
     @property
     def bursts_a_pass(self) -> int:
         """Number of bursts of one pass."""
-        return sum(item.visits for item in self.items)
+        return len(self.items)
+
+    @cached_property
+    def sentinels(self) -> tuple[Item, ...]:
+        """A few layers of middle size, timed before and after every window: smaller ones are mostly overhead."""
+        ordered = sorted(self.layers, key=lambda item: (item.flops, item.key))
+        places = np.linspace(len(ordered) // 4, 3 * len(ordered) // 4, num=min(_SENTINELS, len(ordered)))
+        return tuple(ordered[int(place)] for place in places)
 
     @cached_property
     def digest(self) -> str:
@@ -164,7 +171,7 @@ class Plan:
     def pass_s(self) -> float:
         """Rough estimate of the time of one pass."""
         load_s = _GUESS_LOAD_NETWORK_S * (len(self.fit) + len(self.held_out))
-        return load_s + sum(item.visits * _burst_ms(item) for item in self.items) / 1e3
+        return load_s + sum(_burst_ms(item) for item in self.items) / 1e3
 
     @property
     def estimate_s(self) -> float:
@@ -179,11 +186,7 @@ def make_plan(space: SearchSpace, device: Device, settings: ProfileSettings) -> 
     size = len(space.entries) // SCALES
     rows = [space.entries[scale * size + row] for scale in settings.scales for row in range(size)]
     specs = sorted(set(rows), key=lambda spec: spec.key)
-    sentinels = {spec.key for spec in _spread(sorted(specs, key=flops_of))}
-    layers = tuple(
-        Item(spec.key, spec, flops_of(spec), _VISITS_SENTINEL if spec.key in sentinels else _VISITS_LAYER)
-        for spec in specs
-    )
+    layers = tuple(Item(spec.key, spec, flops_of(spec)) for spec in specs)
     rng = np.random.default_rng(settings.seed)
     fit = _fit_networks(space, settings, rng)
     held_out = _held_out_networks(space, settings, rng, fit)
@@ -244,15 +247,9 @@ def _networks(space: SearchSpace, architectures: Iterable[Architecture]) -> tupl
     chosen = list(architectures)
     flops = space.flops(space.encode(chosen))
     return tuple(
-        Item(network_key(network), network, int(count), _VISITS_NETWORK)
+        Item(network_key(network), network, int(count))
         for network, count in zip(chosen, flops, strict=True)
     )
-
-
-def _spread(specs: list[LayerSpec]) -> list[LayerSpec]:
-    """A few layers of all sizes, from the second quarter on: the smallest ones are mostly overhead."""
-    places = np.linspace(len(specs) // 4, len(specs) - 1, num=min(_SENTINELS, len(specs)))
-    return [specs[int(place)] for place in places]
 
 
 def _burst_ms(item: Item) -> float:

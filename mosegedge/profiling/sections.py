@@ -56,6 +56,7 @@ class ProtocolSection(Section):
     warmup: str
     samples: str
     stopping: str = Field(description="when a model was timed no further")
+    drift: str = Field(default="", description="what was corrected because the device was another one for a while")
     clock: Literal["host", "device"] = Field(description="whose time counts: the launch included, or the device's own")
     threads: Annotated[int, Field(ge=1)]
     affinity: list[Count] | None = Field(
@@ -178,9 +179,11 @@ class RepeatabilitySection(Section):
     """How well two halves of the same measurement agree: no model can be better."""
 
     networks_kendall_tau: Number
+    by_scale_networks_kendall_tau: dict[ScaleDigit, Number] | None = None
     networks_mape: Number
     layers_mape: Number | None = Field(description="null where no layer was measured")
-    drift: Number = Field(description="spread of the sentinel layers' value from pass to pass, relative")
+    drift: Number = Field(description="slowest round of the layers over the fastest, minus 1, before any correction")
+    networks_drift: Number | None = Field(default=None, description="the same of the networks")
 
 
 class RooflineSection(Section):

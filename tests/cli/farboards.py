@@ -18,7 +18,7 @@ import fakeboard
 from mosegedge.devices.connection import TRANSPORTS
 from mosegedge.devices.inventory import Device
 from mosegedge.devices.local import LocalConnection, LocalProcess
-from mosegedge.profiling import collector
+from mosegedge.profiling import building
 
 BOARD = '[{name}]\ntemplate = "local"\nbackend = "fake"\nconnection = "ssh"\naddress = "{address}"\n'
 
@@ -52,7 +52,7 @@ def install(folder: Path, boards: dict[str, str]) -> dict[str, str]:
 def patch() -> None:
     """Puts the boards in the place of SSH and of real models."""
     TRANSPORTS["ssh"] = "farboards:FarConnection"
-    collector.model_file = fakeboard.model_file
+    building.model_file = fakeboard.model_file
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from mosegedge.cli.main import main
 from mosegedge.devices import Device, load_device, open_agent
 from mosegedge.devices.connection import TRANSPORTS
 from mosegedge.errors import DeviceBusyError, UsageError
-from mosegedge.profiling import ProfileSettings, collector, load_profile, profile_device, several
+from mosegedge.profiling import ProfileSettings, building, collector, load_profile, profile_device, several
 from mosegedge.profiling.several import profile_devices
 from mosegedge.progress import Silent
 from mosegedge.space import SearchSpace
@@ -53,7 +53,7 @@ def install(folder: Path, monkeypatch) -> Path:
         monkeypatch.syspath_prepend(path)
     monkeypatch.chdir(folder)
     monkeypatch.setitem(TRANSPORTS, "ssh", "farboards:FarConnection")
-    monkeypatch.setattr(collector, "model_file", farboards.fakeboard.model_file)
+    monkeypatch.setattr(building, "model_file", farboards.fakeboard.model_file)
     monkeypatch.setattr(collector, "_WAIT_FOR_LOCK_S", 0)
     return folder
 
@@ -208,7 +208,7 @@ def test_a_mistake_in_the_program_is_not_swallowed(folder, monkeypatch):
     def broken(item, plan, description):
         raise ZeroDivisionError("in a thread")
 
-    monkeypatch.setattr(collector, "model_file", broken)
+    monkeypatch.setattr(building, "model_file", broken)
     with pytest.raises(ZeroDivisionError, match="in a thread"):
         profile_devices([load_device("a"), load_device("b")], SPACE, settings=SETTINGS)
 

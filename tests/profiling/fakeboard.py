@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from mosegedge.profiling import collector
+from mosegedge.profiling import building
 from mosegedge.profiling.models import ModelFile
 from mosegedge.profiling.plan import Item, Plan
 from mosegedge.space import Architecture, LayerSpec, SearchSpace
@@ -64,5 +64,5 @@ def environment(folder: Path) -> dict[str, str]:
 if __name__ == "__main__":
     from mosegedge.cli.main import main
 
-    collector.model_file = model_file
+    building.model_file = model_file
     sys.exit(main())

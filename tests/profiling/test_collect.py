@@ -23,7 +23,16 @@ from comparing import COMMAND, JOURNAL, SETTINGS, SPACE, assert_complete, assert
 from mosegedge.devices import AgentClient, agent_client, connect, load_device, open_agent
 from mosegedge.errors import AgentError, DeviceBusyError, ExportError, ModelRefusedError, ProfileError
 from mosegedge.files import Journal
-from mosegedge.profiling import ProfileSettings, collect, collector, load_profile, make_plan, profile_device
+from mosegedge.profiling import (
+    ProfileSettings,
+    building,
+    collect,
+    collector,
+    load_profile,
+    loading,
+    make_plan,
+    profile_device,
+)
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.models import ModelFile
 from mosegedge.progress import Silent
@@ -45,7 +54,7 @@ def install_board(folder: Path, monkeypatch):
     for path in os.environ["PYTHONPATH"].split(os.pathsep):
         monkeypatch.syspath_prepend(path)
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(collector, "model_file", fakeboard.model_file)
+    monkeypatch.setattr(building, "model_file", fakeboard.model_file)
     monkeypatch.setattr(collector, "_WAIT_FOR_LOCK_S", 0)
     monkeypatch.setattr(collect, "_FIRST_PAUSE_S", 0.01)
     return load_device("board")
@@ -223,7 +232,7 @@ def test_a_device_that_is_in_use_is_left_alone(board):
 
 
 def test_little_memory_on_the_device_changes_nothing(board, undisturbed, monkeypatch):
-    monkeypatch.setattr(collector, "_MEMORY_SHARE", 0.0)
+    monkeypatch.setattr(loading, "_MEMORY_SHARE", 0.0)
     assert_equal(profile_device(board, SPACE, settings=SETTINGS), undisturbed)
 
 
@@ -341,13 +350,13 @@ def test_a_damaged_line_is_an_error_of_the_profile(board, damage):
 def test_a_full_disk_on_the_host_is_named_and_the_run_goes_on_later(board, undisturbed, monkeypatch):
     written = []
 
-    def append_until_full(self, record):
+    def append_until_full(self, record, **how):
         written.append(record)
         if len(written) == 400:
             with self.path.open("ab") as stream:
                 stream.write(b'{"type": "bur')
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        append(self, record)
+        append(self, record, **how)
 
     append = Journal.append
     with monkeypatch.context() as full:
@@ -387,7 +396,7 @@ def test_a_model_that_the_host_cannot_make_for_the_device_is_left_out(board, mon
             raise kind("no such operator")
         return fakeboard.model_file(item, plan, description)
 
-    monkeypatch.setattr(collector, "model_file", model_file)
+    monkeypatch.setattr(building, "model_file", model_file)
     profile = profile_device(board, SPACE, settings=SETTINGS)
     assert {(entry.key, entry.error) for entry in profile.failed} == {(key, "no such operator") for key in refused}
 
@@ -443,7 +452,7 @@ def test_what_the_host_knew_of_a_model_is_said_once_and_reaches_the_profile(boar
         warnings = ("takes Resize badly",) if isinstance(item.source, Architecture) else ()
         return ModelFile(plain.content, plain.model_format, ("compiled here",), warnings)
 
-    monkeypatch.setattr(collector, "model_file", model_file)
+    monkeypatch.setattr(building, "model_file", model_file)
     monkeypatch.setattr(collector, "check_compiler", lambda device: "ATC of CANN 6.0.1")
     profile = profile_device(board, SPACE, settings=SETTINGS, progress=Heard())
     assert {note.text: note.models for note in profile.notes} == {"compiled here": 183, "takes Resize badly": 24}

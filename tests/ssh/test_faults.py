@@ -23,7 +23,7 @@ from opensshd import new_sshd, sessions
 from mosegedge.devices import load_device
 from mosegedge.devices.ssh import login as ssh_login
 from mosegedge.errors import ConnectionLostError, DeviceError
-from mosegedge.profiling import collect, collector, make_plan, profile_device, run
+from mosegedge.profiling import building, collect, make_plan, profile_device, run
 from mosegedge.progress import Silent
 
 FAULTS_A_SEED = 40
@@ -46,7 +46,7 @@ def folder(quick_disk, home, monkeypatch):
     for path in os.environ["PYTHONPATH"].split(os.pathsep):
         monkeypatch.syspath_prepend(path)
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(collector, "model_file", fakeboard.model_file)
+    monkeypatch.setattr(building, "model_file", fakeboard.model_file)
     monkeypatch.setattr(collect, "_FIRST_PAUSE_S", 0.005)
     monkeypatch.setattr(collect, "_LONGEST_PAUSE_S", 0.02)
     return folder
@@ -75,7 +75,7 @@ def undisturbed(quick_disk):
         for path in os.environ["PYTHONPATH"].split(os.pathsep):
             monkeypatch.syspath_prepend(path)
         monkeypatch.chdir(folder)
-        monkeypatch.setattr(collector, "model_file", fakeboard.model_file)
+        monkeypatch.setattr(building, "model_file", fakeboard.model_file)
         profile = profile_device(load_device("board"), SPACE, settings=SETTINGS)
         return profile, samples()
 

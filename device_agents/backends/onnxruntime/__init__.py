@@ -76,6 +76,11 @@ class Model:
         self.binding.bind_ortvalue_output(name, self.kept[name])
 
 
+def on_processor(options: Options) -> bool:
+    """Whether the chosen provider computes on the processor."""
+    return providers.is_on_processor(options)
+
+
 def start(options: Options) -> None:
     """Registers the provider's library where one is set; nothing else may be loaded before that."""
     providers.prepare(options)

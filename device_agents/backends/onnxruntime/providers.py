@@ -111,6 +111,11 @@ def is_typed(provider: str) -> bool:
     return provider in _TYPED
 
 
+def is_on_processor(options: Options) -> bool:
+    """Whether the processor computes; what a plug-in does is not known."""
+    return _wanted(options) in (CPU, OPENVINO) and not options.settings.get("provider_library")
+
+
 def place_of(options: Options) -> Optional[Tuple[str, int]]:
     """Where inputs and outputs live, as OrtValue takes it; None for the processor's own memory."""
     provider = chosen(options)

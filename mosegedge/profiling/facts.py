@@ -1,0 +1,121 @@
+"""What a profile says of its own measurement: how it was done, how well it repeats, what drifted, what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mosegedge.profiling.drift import Drift, drift_of
+from mosegedge.profiling.journal import ProfileJournal
+from mosegedge.profiling.judge import kendall_tau
+from mosegedge.profiling.measurement import Measurement, Statistic
+from mosegedge.profiling.plan import LAYER_BURST, NETWORK_BURST, Item, Plan
+from mosegedge.profiling.schedule import STOPPING
+from mosegedge.profiling.sections import EffortSection, ProtocolSection, RepeatabilitySection
+from mosegedge.space import Architecture
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Drifts:
+    """What drifted while it was measured: single layers and whole networks apart, as memory slows only the latter."""
+
+    layers: Drift
+    networks: Drift
+
+    @classmethod
+    def of(cls, plan: Plan, measured: Mapping[str, Measurement]) -> Drifts:
+        """Finds it in the measurements of a plan, by key."""
+        layers, networks = (
+            drift_of([measured[item.key] for item in items if item.key in measured])
+            for items in (plan.layers, (*plan.fit, *plan.held_out))
+        )
+        return cls(layers, networks)
+
+    def corrected(self, measured: Mapping[str, Measurement]) -> dict[str, Measurement]:
+        """The same measurements without it."""
+        return {
+            key: (self.networks if key.startswith("network ") else self.layers).corrected(measurement)
+            for key, measurement in measured.items()
+        }
+
+    @property
+    def words(self) -> str:
+        """One line for the profile."""
+        kinds = {"layers": self.layers, "networks": self.networks}
+        found = [f"{name} by up to {drift.spread:.1%}" for name, drift in kinds.items() if drift.factors]
+        return f"corrected round by round: {', '.join(found)}" if found else "none that is significant"
+
+
+def protocol_section(plan: Plan, journal: ProfileJournal, statistic: Statistic, drifts: Drifts) -> ProtocolSection:
+    """How it was measured."""
+    cores = [found["cores"] for found in journal.conditions if found.get("cores")]
+    return ProtocolSection(
+        scales=sorted(plan.settings.scales),
+        statistic=statistic,
+        passes=journal.passes,
+        bursts=journal.bursts,
+        warmup=(
+            f"until 2 runs in a row are no faster, at most {LAYER_BURST.max_warmup} (networks "
+            f"{NETWORK_BURST.max_warmup}) or {LAYER_BURST.most_ns / 1e6:.0f} ms"
+        ),
+        samples=(
+            f"{LAYER_BURST.min_samples} to {LAYER_BURST.max_samples} a burst (networks {NETWORK_BURST.min_samples} to "
+            f"{NETWORK_BURST.max_samples}), fewer where a run takes long; rounds in random order"
+        ),
+        stopping=f"{STOPPING}; at most {plan.settings.passes} bursts",
+        drift=drifts.words,
+        clock=plan.device.clock,
+        threads=plan.device.threads,
+        affinity=cores[-1] if cores and all(found == cores[0] for found in cores) else None,
+        precision=plan.device.precision,
+        opset=plan.device.opset,
+        seed=plan.settings.seed,
+        restarts=len(journal.events),
+    )
+
+
+def repeatability_section(
+    plan: Plan, measured: Mapping[str, Measurement], statistic: Statistic, drifts: Drifts
+) -> RepeatabilitySection:
+    """How well two halves of the measurement agree, rounds taken in turn."""
+    items = [item for item in (*plan.fit, *plan.held_out) if item.key in measured]
+    networks = [measured[item.key] for item in items]
+    layers = [measured[item.key] for item in plan.layers if item.key in measured]
+    first, second = np.array([network.halves_ms(statistic) for network in networks]).T
+    return RepeatabilitySection(
+        networks_kendall_tau=kendall_tau(first, second),
+        by_scale_networks_kendall_tau=tau_by_scale(np.array([_scale(item) for item in items]), first, second),
+        networks_mape=float(np.mean([network.disagreement(statistic) for network in networks])),
+        layers_mape=float(np.mean([layer.disagreement(statistic) for layer in layers])) if layers else None,
+        drift=drifts.layers.spread,
+        networks_drift=drifts.networks.spread,
+    )
+
+
+def effort_section(journal: ProfileJournal) -> EffortSection | None:
+    """What it took; None for a journal that does not tell."""
+    windows = journal.windows
+    if not windows.wall_s:
+        return None
+    return EffortSection(
+        wall_s=round(windows.wall_s, 1),
+        timed_s=round(windows.timed_s, 1),
+        build_s=round(windows.build_s, 1),
+        models=len(journal.models),
+        disk_mib=round(sum(journal.built_bytes.values()) / 1024**2, 1),
+    )
+
+
+def tau_by_scale(scales: NDArray[np.int64], first: Floats, second: Floats) -> dict[str, float]:
+    """Kendall's tau among the networks of each scale digit."""
+    return {str(scale): kendall_tau(first[scales == scale], second[scales == scale]) for scale in np.unique(scales)}
+
+
+def _scale(item: Item) -> int:
+    return cast(Architecture, item.source).scale
