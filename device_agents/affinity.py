@@ -50,7 +50,8 @@ def chosen(allowed: List[int], threads: int) -> List[int]:
     if threads >= len(allowed):
         return []
     seen = set()
-    first, second = [], []
+    first: List[int] = []
+    second: List[int] = []
     for core in sorted(allowed, key=lambda core: (-_khz(core), -core)):
         siblings = _read("%s/cpu%d/topology/thread_siblings_list" % (_SYS_CPU, core)) or str(core)
         (second if siblings in seen else first).append(core)

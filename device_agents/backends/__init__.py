@@ -12,7 +12,7 @@
 
 and, where the runtime can do it,
 
-    on_processor(options) -> bool         whether the processor computes: then the agent stays on as many cores as threads
+    on_processor(options) -> bool         whether the processor computes: the agent keeps to as many cores as threads
     start(options)                        called once, before anything else: probe, start helper processes
     stop()                                called once, at the end of the conversation
     conditions() -> dict                  clocks, temperature_c, power_w, throttled (list of reasons), energy_mj

@@ -158,9 +158,7 @@ def _ready(results: queue.Queue[Result]) -> list[Result]:
 
 
 @contextmanager
-def _made_aside(
-    items: Sequence[Item], make: Callable[[Item], ModelFile | Exception]
-) -> Iterator[queue.Queue[Result]]:
+def _made_aside(items: Sequence[Item], make: Callable[[Item], ModelFile | Exception]) -> Iterator[queue.Queue[Result]]:
     """Makes models in a thread of its own; it ends with the context, after the model in its hands."""
     results: queue.Queue[Result] = queue.Queue(maxsize=_WAITING_MODELS)
     stop = threading.Event()

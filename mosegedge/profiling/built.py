@@ -98,7 +98,9 @@ def _folder() -> Path:
 def _tools() -> dict[str, str]:
     """What makes the files: versions, and the digest of the sources."""
     root = Path(str(resources.files("mosegedge")))
-    files = [path for name in _SOURCES for path in sorted([root / name, *(root / name).rglob("*.py")]) if path.is_file()]
+    files = [
+        path for name in _SOURCES for path in sorted([root / name, *(root / name).rglob("*.py")]) if path.is_file()
+    ]
     sources = sha256_of_bytes(b"".join(path.read_bytes() for path in files))
     return {"mosegedge": __version__, "sources": sources} | {name: _version(name) for name in _PACKAGES}
 

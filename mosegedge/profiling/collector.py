@@ -134,7 +134,9 @@ class Collector:
 
         Models that the agent died with come last: where the others go well, it is not the board's fault.
         """
-        order = np.random.default_rng((self._plan.settings.seed, len(self._journal.conditions))).permutation(len(chosen))
+        order = np.random.default_rng((self._plan.settings.seed, len(self._journal.conditions))).permutation(
+            len(chosen)
+        )
         todo = [chosen[place] for place in order]
         todo.sort(key=lambda item: item.key in self._journal.crashes)
         while todo:
@@ -189,9 +191,10 @@ class Collector:
         self._time_sentinels(sentinels)
 
     def _time_sentinels(self, sentinels: Sequence[Item]) -> None:
-        running = [item for item in sentinels if item.key not in self._journal.failed]
+        journal = self._journal
+        running = [item for item in sentinels if item.key not in journal.failed and item.key not in journal.crashes]
         for item, burst in zip(running, self._bursts(running, SENTINEL_BURST), strict=True):
-            self._journal.add_sentinel(item.key, burst)
+            journal.add_sentinel(item.key, burst)
 
     def _bursts(self, items: Sequence[Item], settings: BurstSettings) -> Iterator[Burst]:
         """One burst of each model; the one in the agent's hands is blamed when it dies."""

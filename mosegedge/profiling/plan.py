@@ -246,10 +246,7 @@ def _at_scale(architecture: Architecture, scale: int) -> Architecture:
 def _networks(space: SearchSpace, architectures: Iterable[Architecture]) -> tuple[Item, ...]:
     chosen = list(architectures)
     flops = space.flops(space.encode(chosen))
-    return tuple(
-        Item(network_key(network), network, int(count))
-        for network, count in zip(chosen, flops, strict=True)
-    )
+    return tuple(Item(network_key(network), network, int(count)) for network, count in zip(chosen, flops, strict=True))
 
 
 def _burst_ms(item: Item) -> float:

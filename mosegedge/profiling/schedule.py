@@ -27,8 +27,8 @@ from mosegedge.space.architecture import SCALE
 LEAST_BEFORE_STOP = 4
 NETWORK_HALF_WIDTH, LAYER_HALF_WIDTH, WIDEST_HALF_WIDTH = 0.01, 0.005, 0.02
 STOPPING = (
-    f"after {LEAST_BEFORE_STOP} bursts or more, once the 95 % interval is within {NETWORK_HALF_WIDTH:.1%} (networks) or "
-    f"{LAYER_HALF_WIDTH:.1%} (layers; up to {WIDEST_HALF_WIDTH:.0%} the less they add to a network)"
+    f"after {LEAST_BEFORE_STOP} bursts or more, once the 95 % interval is within {NETWORK_HALF_WIDTH:.1%} (networks) "
+    f"or {LAYER_HALF_WIDTH:.1%} (layers; up to {WIDEST_HALF_WIDTH:.0%} the less they add to a network)"
 )
 _Z95 = 1.96
 _SAMPLE = 512
