@@ -98,7 +98,8 @@ class Collector:
         return True
 
     def _is_new(self, item: Item) -> bool:
-        return item.key not in self._journal.failed and not self._journal.visits(item.key)
+        journal = self._journal
+        return not (journal.visits(item.key) or item.key in journal.failed or item.key in journal.crashes)
 
     def _least_visits(self) -> int:
         keys = [item.key for item in self._plan.items if item.key not in self._journal.failed]
