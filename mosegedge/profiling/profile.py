@@ -12,10 +12,13 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from mosegedge.errors import ProfileError
+from mosegedge.profiling.cost_models import cost_model
+from mosegedge.profiling.costs import CostModel
 from mosegedge.profiling.latency import LatencyModel
 from mosegedge.profiling.model import Evidence, latency_model_of
 from mosegedge.profiling.sections import (
     CertificateSection,
+    CostsSection,
     DeviceSection,
     Digest,
     EffortSection,
@@ -55,6 +58,7 @@ class Profile(Section):
     repeatability: RepeatabilitySection
     roofline: RooflineSection | None = None
     effort: EffortSection | None = None
+    costs: CostsSection | None = Field(default=None, description="energy and memory; null where nobody asked for them")
     journal_sha256: Digest | None = Field(default=None, description="of the raw samples beside the file")
     digest: Digest | None = Field(default=None, description="SHA-256 of the canonical JSON of all other fields")
 
@@ -99,6 +103,30 @@ class Profile(Section):
             failed={entry.key: entry.error for entry in self.failed},
         )
         return latency_model_of(evidence, self.model, name=self.name, device=self.device.name)
+
+    def energy_model(self, space: SearchSpace | None = None) -> CostModel:
+        """The model that predicts the energy of one run of a network, in mJ.
+
+        Args:
+            space: The space; by default it is loaded by its name.
+
+        Raises:
+            ProfileError: Energy was not measured (and why), or the profile is of another space.
+        """
+        section = self.costs.energy if self.costs else None
+        return cost_model("energy", self.latency_model(space), self.networks, section)
+
+    def memory_model(self, space: SearchSpace | None = None) -> CostModel:
+        """The model that predicts the memory that a network needs, in MiB.
+
+        Args:
+            space: The space; by default it is loaded by its name.
+
+        Raises:
+            ProfileError: Memory was not measured (and why), or the profile is of another space.
+        """
+        section = self.costs.memory if self.costs else None
+        return cost_model("memory", self.latency_model(space), self.networks, section)
 
 
 def series_name(space_slug: str, *, precision: str, threads: int) -> str:

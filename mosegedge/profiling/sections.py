@@ -202,3 +202,28 @@ class EffortSection(Section):
     build_s: NonNegative = Field(description="building the files of models on the host")
     models: Count
     disk_mib: NonNegative
+
+
+class CostErrorSection(Section):
+    """How far the model of a cost is off on networks that it was not fitted to."""
+
+    networks: Annotated[int, Field(ge=1)]
+    kendall_tau: Number
+    mape: Number
+    coverage90: Share
+
+
+class CostSection(Section):
+    """How energy or memory was measured, or why it was not."""
+
+    measured: bool
+    words: str = Field(description="the sensor and the method; where nothing was measured, why")
+    idle_w: NonNegative | None = Field(default=None, description="power without work, which energy_mj includes")
+    error: CostErrorSection | None = Field(default=None, description="null where no network judged the model")
+
+
+class CostsSection(Section):
+    """What was measured besides time."""
+
+    energy: CostSection
+    memory: CostSection
