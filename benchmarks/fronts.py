@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mosegedge.search.archive import Archive, evaluated, front_of, hypervolume, objectives
+from mosegedge.search.archive import Archive, evaluated, front_of, objectives
+from mosegedge.search.dominance import hypervolume
 
 
 def main() -> None:

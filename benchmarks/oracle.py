@@ -18,7 +18,7 @@ from benchmarks.archives import load
 from mosegedge.errors import UsageError
 from mosegedge.files import Journal
 from mosegedge.profiling.store import load_profile
-from mosegedge.search.archive import hypervolume, nondominated
+from mosegedge.search.dominance import hypervolume, nondominated
 from mosegedge.search.config import InnerSettings
 from mosegedge.search.domain import CodeDomain, Domain
 from mosegedge.search.inner import minimise

@@ -28,8 +28,9 @@ from numpy.typing import NDArray
 from benchmarks.oracle import Oracle, oracle_of_archive, oracle_of_pool
 from mosegedge.errors import MosegedgeError, UsageError
 from mosegedge.search.config import CONFIGURATIONS, InnerSettings, PrescreenSettings, SearchConfig
+from mosegedge.search.costs import Cost, Costs
 from mosegedge.search.inner import minimise
-from mosegedge.search.latency import LatencyLimit
+from mosegedge.search.feasible import Feasible
 from mosegedge.search.predictors.registry import PREDICTORS, make_predictor
 from mosegedge.search.prescreen import Reference
 from mosegedge.search.prescreen.registry import make_prescreen
@@ -187,7 +188,7 @@ def _with_predictor(oracle: Oracle, task: Task) -> tuple[list[int], list[float],
     config = replace(config, inner=inner, initial=task.initial or config.initial)
     proposer = Proposer(
         domain=oracle.domain,
-        latency=LatencyLimit(oracle.domain, oracle),
+        feasible=Feasible(costs=Costs(oracle.domain, (Cost(LATENCY, oracle),))),
         config=config,
         make_predictor=lambda rng: make_predictor(config.predictor, oracle.description, rng, paper=config.ranknet),
         prescreen=make_prescreen(config),
@@ -195,7 +196,7 @@ def _with_predictor(oracle: Oracle, task: Task) -> tuple[list[int], list[float],
     codes = _initial(oracle, config.initial, task.seed)
     values = oracle.objectives(codes)
     corner = values.max(axis=0)
-    reference = Reference(latency_ms=float(corner[0]), miou=-float(corner[1]))
+    reference = Reference(costs=(float(corner[0]),), gain=-float(corner[1]))
     totals, percent, reasons = [len(codes)], [oracle.share(values)], dict[str, int]()
     generation = 0
     while len(codes) + config.evaluations <= task.budget:
@@ -205,7 +206,7 @@ def _with_predictor(oracle: Oracle, task: Task) -> tuple[list[int], list[float],
             new = without(drawn, codes)[: config.evaluations]
         else:
             history = History(
-                codes=codes, miou=-values[:, 1], latency_ms=values[:, 0], known=codes, reference=reference
+                codes=codes, miou=-values[:, 1], objectives=values, known=codes, reference=reference
             )
             parts = np.random.SeedSequence([task.seed, generation]).spawn(3)
             fit, search, screen = (np.random.default_rng(part) for part in parts)

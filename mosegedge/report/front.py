@@ -9,7 +9,8 @@ import numpy as np
 from mosegedge.report.chart import WIDE, Legend, chart, figure, flag, frame, mark, staircase
 from mosegedge.report.html import Markup, beside, details, number, paragraph, reading, section, signed, table
 from mosegedge.report.run import Run
-from mosegedge.search.archive import Candidate, evaluated, front_of, hypervolume, objectives
+from mosegedge.search.archive import Candidate, evaluated, front_of, objectives
+from mosegedge.search.dominance import hypervolume
 
 _SHADES = 4
 

@@ -1,9 +1,9 @@
-"""What was evaluated: candidates, the append-only archive of a run, fronts and their hypervolume."""
+"""What was evaluated: candidates, the append-only archive of a run, and fronts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 
 from mosegedge.errors import MosegedgeError, SearchError
 from mosegedge.files import Journal
+from mosegedge.search.costs import minimised
+from mosegedge.search.dominance import nondominated
+from mosegedge.search.objectives import ACCURACY_AND_LATENCY, LATENCY, Objective, Objectives, costs_among
 from mosegedge.space import Architecture
 
 Floats = NDArray[np.float64]
 
 _OPTIONAL_NUMBERS = ("predicted_miou", "miou")
+_LEFT_OUT_IF_EMPTY = ("costs", "measured_ms", "measured_sd_ms")
 _NUMBERS = ("generation", "latency_ms", "latency_sd_ms", "params", "flops", *_OPTIONAL_NUMBERS)
 
 
@@ -36,6 +40,9 @@ class Candidate:
         predicted_miou: What the predictor expected before the evaluation; absent in the initial population.
         miou: Accuracy with inherited weights, absent until it is evaluated and where that failed.
         failure: Why the evaluation failed.
+        costs: Mean and standard deviation of costs that have no field here, by the name of their objective.
+        measured_ms: Latency as it was measured on the device, in a search that measures it.
+        measured_sd_ms: How far two halves of that measurement were apart.
     """
 
     architecture: Architecture
@@ -48,10 +55,42 @@ class Candidate:
     predicted_miou: float | None = None
     miou: float | None = None
     failure: str | None = None
+    costs: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    measured_ms: float | None = None
+    measured_sd_ms: float | None = None
+
+    def cost(self, goal: Objective) -> float:
+        """What it costs: its mean, or the latency that was measured.
+
+        Raises:
+            SearchError: The archive does not say.
+        """
+        if goal == LATENCY:
+            return self.latency_ms if self.measured_ms is None else self.measured_ms
+        if goal.name in ("flops", "params"):
+            return float(self.flops if goal.name == "flops" else self.params)
+        return self._recorded(goal)[0]
+
+    def spread(self, goal: Objective) -> float:
+        """Standard deviation of `cost`."""
+        if goal == LATENCY:
+            return self.latency_sd_ms if self.measured_ms is None else self.measured_sd_ms or 0.0
+        return 0.0 if goal.name in ("flops", "params") else self._recorded(goal)[1]
+
+    def _recorded(self, goal: Objective) -> tuple[float, float]:
+        if goal.name not in self.costs:
+            raise SearchError(
+                f"{self.architecture} was archived without its {goal.name}.",
+                known=f"It has latency, flops, params{''.join(f', {name}' for name in self.costs)}.",
+                fix="Score the archive anew: mosegedge search replay RUN --profile PROFILE --output NEW",
+            )
+        return self.costs[goal.name]
 
     def to_json(self) -> dict[str, Any]:
         """The fields as a JSON object; the code in its text form."""
         record = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "architecture"}
+        record["costs"] = {name: list(values) for name, values in self.costs.items()}
+        record = {name: value for name, value in record.items() if value or name not in _LEFT_OUT_IF_EMPTY}
         return {"code": str(self.architecture), **record}
 
     @classmethod
@@ -60,11 +99,26 @@ class Candidate:
         if not isinstance(record, dict) or not isinstance(record["code"], str):
             raise TypeError("it is no object with a code")
         for name in _NUMBERS:
-            absent = record[name] is None and name in _OPTIONAL_NUMBERS
-            if not absent and (isinstance(record[name], bool) or not isinstance(record[name], int | float)):
-                raise TypeError(f"{name} is {record[name]!r}, which is no number")
-        values = {name: value for name, value in record.items() if name != "code"}
-        return cls(architecture=Architecture.parse(record["code"]), **values)
+            if record[name] is not None or name not in _OPTIONAL_NUMBERS:
+                _require_number(name, record[name])
+        for name in ("measured_ms", "measured_sd_ms"):
+            _require_number(name, record.get(name, 0.0))
+        values = {name: value for name, value in record.items() if name not in ("code", "costs")}
+        costs = {name: _pair(name, pair) for name, pair in dict(record.get("costs", {})).items()}
+        return cls(architecture=Architecture.parse(record["code"]), costs=costs, **values)
+
+
+def _require_number(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} is {value!r}, which is no number")
+
+
+def _pair(name: str, value: Any) -> tuple[float, float]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise TypeError(f"{name} is {value!r}, which is no pair of numbers")
+    for number in value:
+        _require_number(name, number)
+    return float(value[0]), float(value[1])
 
 
 class Archive:
@@ -84,7 +138,7 @@ class Archive:
         for number, record in enumerate(self._journal.read(), start=1):
             try:
                 self._remember(Candidate.from_json(record))
-            except (KeyError, TypeError, MosegedgeError) as error:
+            except (KeyError, TypeError, ValueError, MosegedgeError) as error:
                 raise SearchError(
                     f"Line {number} of {path} is no evaluated network: {error}.",
                     known="Only the search writes to this file.",
@@ -133,54 +187,19 @@ def evaluated(candidates: Iterable[Candidate]) -> list[Candidate]:
     return [candidate for candidate in candidates if candidate.miou is not None]
 
 
-def objectives(candidates: Sequence[Candidate]) -> Floats:
-    """N x 2 of evaluated candidates: latency in ms and minus mIoU, both to be minimised."""
-    values = [(c.latency_ms, -c.miou) for c in candidates if c.miou is not None]
-    return np.array(values, dtype=np.float64).reshape(-1, 2)
-
-
-def nondominated(values: Floats) -> NDArray[np.bool_]:
-    """Which rows no other row dominates (all columns minimised); of equal rows all are kept."""
-    if not len(values):
-        return np.zeros(0, dtype=bool)
-    if values.shape[1] == 2:
-        return _nondominated_pairs(values)
-    better = (values[:, None] <= values[None]).all(axis=2) & (values[:, None] < values[None]).any(axis=2)
-    return np.asarray(~better.any(axis=0))
-
-
-def _nondominated_pairs(values: Floats) -> NDArray[np.bool_]:
-    """One sweep in ascending order of the first column; equal first values are ordered by the second."""
-    order = np.lexsort((values[:, 1], values[:, 0]))
-    first, second = values[order].T
-    best_before = np.concatenate([[np.inf], np.minimum.accumulate(second)[:-1]])
-    repeats = np.concatenate([[False], (first[1:] == first[:-1]) & (second[1:] == second[:-1])])
-    alive = second < best_before
-    start = np.maximum.accumulate(np.where(repeats, 0, np.arange(len(order))))
-    kept = np.empty(len(order), dtype=bool)
-    kept[order] = alive[start]
-    return kept
-
-
-def front_of(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """The non-dominated evaluated candidates, fastest first; of two with equal values the earlier one."""
+def objectives(candidates: Sequence[Candidate], goals: Objectives = ACCURACY_AND_LATENCY) -> Floats:
+    """N x M of evaluated candidates, all to be minimised: costs in their order, and minus mIoU last."""
     done = evaluated(candidates)
-    values = objectives(done)
+    costs = costs_among(goals)
+    values = np.array([[one.cost(goal) for goal in costs] for one in done], dtype=np.float64).reshape(-1, len(costs))
+    return minimised(goals, values, np.array([one.miou for one in done], dtype=np.float64))
+
+
+def front_of(candidates: Iterable[Candidate], goals: Objectives = ACCURACY_AND_LATENCY) -> list[Candidate]:
+    """The non-dominated evaluated candidates, lowest first cost first; of two with equal values the earlier one."""
+    done = evaluated(candidates)
+    values = objectives(done, goals)
     keep = np.flatnonzero(nondominated(values))
     _, first = np.unique(values[keep], axis=0, return_index=True)
-    kept = [done[int(keep[index])] for index in first]
-    return sorted(kept, key=lambda candidate: candidate.latency_ms)
-
-
-def hypervolume(values: Floats, reference: Floats) -> float:
-    """Area that the rows dominate below the reference point, two columns, both minimised.
-
-    Args:
-        values: N x 2; rows beyond the reference add nothing.
-        reference: The worst corner.
-    """
-    inside = values[(values < reference).all(axis=1)]
-    inside = inside[nondominated(inside)]
-    inside = inside[np.argsort(inside[:, 0])]
-    widths = np.diff(np.append(inside[:, 0], reference[0]))
-    return float((widths * (reference[1] - inside[:, 1])).sum())
+    kept = keep[first]
+    return [done[int(row)] for row in kept[np.argsort(values[kept, 0], kind="stable")]]

@@ -8,10 +8,14 @@ from typing import Any, Literal, get_args
 
 from mosegedge.errors import UsageError
 from mosegedge.search.domain import ALL_SCALES
+from mosegedge.search.limits import Limit
+from mosegedge.search.objectives import Objectives, costs_among, objectives_of
+from mosegedge.search.pick import Pick
 
 InnerMethod = Literal["nsga2", "moead", "random"]
 PrescreenStrategy = Literal["hypervolume", "ehvi", "hierarchical", "latency", "survival"]
 UniformitySolver = Literal["exact", "genetic"]
+LatencySource = Literal["predicted", "measured"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,11 +108,18 @@ class SearchConfig:
         generations: Rounds of predict, search, pre-screen, evaluate.
         evaluations: Networks evaluated in each of them.
         seed: Everything random is drawn from it and the number of the generation.
-        max_latency_ms: No slower network is evaluated; no limit by default.
+        objectives: Names of what is traded off, see `mosegedge.search.objectives`.
+        max_latency_ms: No slower network is evaluated, on any of the profiles; no limit by default.
+        limits: Further limits, by the name of an objective.
+        confidence: Probability with which a network must keep to a limit on what a profile predicts; 0.5 compares the
+            mean alone.
+        latency: Whether the latency in the archive is the profile's, or measured on the device for every evaluated
+            network; the inner search uses the profile's.
         scales: Scale digits that may be used.
         baselines: Whether networks of uniform width are evaluated too, for comparison.
         held_out: Share of the archive that is left out of an extra fit, to see how well the predictor orders it.
         chosen: Networks picked from the final front.
+        pick: How they are picked, see `mosegedge.search.pick`.
         predictor: Of accuracy, one of `mosegedge.search.predictors`.
         exploration: Standard deviations that are added to predictions in the inner search and in pre-screening by
             `hypervolume`: networks that the predictor knows little about look better. Predictors without a standard
@@ -122,11 +133,16 @@ class SearchConfig:
     generations: int = 26
     evaluations: int = 8
     seed: int = 0
+    objectives: tuple[str, ...] = ("miou", "latency")
     max_latency_ms: float | None = None
+    limits: tuple[Limit, ...] = ()
+    confidence: float = 0.5
+    latency: LatencySource = "predicted"
     scales: tuple[int, ...] = ALL_SCALES
     baselines: bool = True
     held_out: float = 0.2
     chosen: int = 5
+    pick: str = "spread"
     predictor: str = "gp"
     exploration: float = 1.0
     prescreen: PrescreenSettings = field(default_factory=PrescreenSettings)
@@ -141,6 +157,18 @@ class SearchConfig:
             raise UsageError(f"max_latency_ms is {self.max_latency_ms}; it must be a positive number of milliseconds.")
         if not 0 <= self.held_out < 1:
             raise UsageError(f"held_out is {self.held_out}; it must be a share in 0..1.")
+        if not 0.5 <= self.confidence < 1:
+            raise UsageError(
+                f"confidence is {self.confidence}; it must be a probability from 0.5 to below 1.", fix="--confidence 0.95"
+            )
+        _one_of(self.latency, "latency", get_args(LatencySource), "--latency")
+        Pick.parse(self.pick)
+        _require_one_cost(self.prescreen.strategy, self.goals)
+
+    @property
+    def goals(self) -> Objectives:
+        """What is traded off."""
+        return objectives_of(self.objectives)
 
     def to_json(self) -> dict[str, Any]:
         """All settings, nested as they are."""
@@ -159,6 +187,8 @@ class Provenance:
         data: Name of the data set that scores networks.
         evaluation: How a network is scored (number of pictures and the like); plain values.
         trust: What is below the bar, by the name of the profile, and by how much standard deviations are widened.
+        other_profiles: Reference and digest of further latency profiles, by their label.
+        label: What the first profile is called where there are several; the name of its device.
     """
 
     profile: str
@@ -168,11 +198,17 @@ class Provenance:
     data: str
     evaluation: Mapping[str, str | int | float] = field(default_factory=dict)
     trust: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    other_profiles: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    label: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The fields, references beside their digests."""
         return {
-            "profile": {"reference": self.profile, "digest": self.profile_digest},
+            "profile": {"reference": self.profile, "digest": self.profile_digest, "label": self.label},
+            "other_profiles": {
+                label: {"reference": reference, "digest": digest}
+                for label, (reference, digest) in self.other_profiles.items()
+            },
             "supernet": {"path": self.supernet, "digest": self.supernet_digest},
             "data": self.data,
             "evaluation": dict(self.evaluation),
@@ -184,6 +220,17 @@ def _at_least(settings: RankNetSettings | InnerSettings | SearchConfig, name: st
     value = getattr(settings, name)
     if not least <= value < float("inf"):
         raise UsageError(f"{name} is {value}; it must be at least {least}.")
+
+
+def _require_one_cost(strategy: PrescreenStrategy, goals: Objectives) -> None:
+    """The paper's rule spreads networks along one cost."""
+    costs = costs_among(goals)
+    if strategy in ("hierarchical", "latency") and (len(costs) != 1 or len(goals) != 2):
+        raise UsageError(
+            f"The pre-screening {strategy} spreads networks evenly along one cost, against mIoU.",
+            known=f"The objectives are {', '.join(goal.name for goal in goals)}.",
+            fix="Use --prescreen hypervolume, or --objectives miou,latency with one profile.",
+        )
 
 
 def _one_of(value: str, what: str, known: tuple[str, ...], option: str) -> None:

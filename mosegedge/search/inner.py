@@ -15,9 +15,9 @@ from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.core.algorithm import Algorithm
 from pymoo.operators.selection.tournament import TournamentSelection
 
-from mosegedge.search.archive import nondominated
 from mosegedge.search.config import InnerSettings
 from mosegedge.search.domain import CodeDomain
+from mosegedge.search.dominance import nondominated
 from mosegedge.search.problem import (
     CanonicalRepair,
     CodeCrossover,
@@ -84,14 +84,13 @@ def _by_nsga2(
 def _by_moead(
     domain: CodeDomain, problem: CodeProblem, settings: InnerSettings, initial: Codes, rng: np.random.Generator
 ) -> tuple[Codes, Floats]:
-    """MOEA/D with two objectives, scaled to the range of the first population, since it weighs them.
+    """MOEA/D, its objectives scaled to the range of the first population, since it weighs them.
 
-    It knows no constraints: a violation is added to both objectives, so that it never pays. As many members as
+    It knows no constraints: a violation is added to all objectives, so that it never pays. As many members as
     `initial` has rows are used, one a direction.
     """
-    share = np.linspace(0.0, 1.0, len(initial))
     algorithm = ParallelMOEAD(
-        ref_dirs=np.stack([share, 1.0 - share], axis=1),
+        ref_dirs=_directions(len(initial), problem.n_obj, rng),
         n_neighbors=min(_NEIGHBOURS, len(initial)),
         sampling=initial,
         crossover=CodeCrossover(settings.crossover),
@@ -100,9 +99,17 @@ def _by_moead(
         output=None,
         seed=int(rng.integers(2**31)),
     )
-    scaled = CodeProblem(_scaled(problem, initial), 2, None, length=problem.n_var)
+    scaled = CodeProblem(_scaled(problem, initial), problem.n_obj, None, length=problem.n_var)
     codes = np.unique(_found_by(algorithm, scaled, settings.generations)[0], axis=0)
     return _best_of(codes, problem.objectives, problem.violation)
+
+
+def _directions(count: int, objectives: int, rng: np.random.Generator) -> Floats:
+    """Weights of the objectives: evenly spaced for two of them, uniformly random for more."""
+    if objectives > 2:
+        return rng.dirichlet(np.ones(objectives), count)
+    share = np.linspace(0.0, 1.0, count)
+    return np.stack([share, 1.0 - share], axis=1)
 
 
 def _scaled(problem: CodeProblem, initial: Codes) -> Objectives:

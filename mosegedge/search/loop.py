@@ -6,21 +6,19 @@ A run folder holds
 - `archive.jsonl`: evaluated networks in the order of their evaluation, one a line, see `Candidate`;
 - `baselines.jsonl`: networks of uniform width, in the same form; the predictor does not learn from them;
 - `generations.jsonl`: one line for each finished generation, 0 being the initial population;
+- `timings.jsonl`: latencies measured on the device, where the search measures them;
 - `front.json`: the final front and the networks picked from it.
 
-Everything but times is decided by the settings and the seed. The random numbers of a generation come from the seed and
+Everything but what is measured is decided by the settings and the seed. The random numbers of a generation come from the seed and
 its number, never from what happened before in the process, so killing a search and starting it again changes nothing.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,11 +26,14 @@ from mosegedge.errors import SearchError
 from mosegedge.files import Journal, exclusive, write_atomic
 from mosegedge.progress import Progress, Silent
 from mosegedge.search.accuracy import PredictorFor, predictor_for, require_deviations
-from mosegedge.search.archive import Archive, Candidate, evaluated, front_of
+from mosegedge.search.archive import Archive, Candidate
 from mosegedge.search.config import Provenance, SearchConfig
+from mosegedge.search.costs import CostModel, costs_of
 from mosegedge.search.domain import Domain
-from mosegedge.search.latency import LatencyLimit, LatencyModel
+from mosegedge.search.feasible import Feasible
+from mosegedge.search.limits import all_limits, deviations_for
 from mosegedge.search.manifest import manifest_of, start_or_resume
+from mosegedge.search.objectives import costs_among
 from mosegedge.search.planning import Plan, Planner
 from mosegedge.search.prescreen import Prescreen
 from mosegedge.search.prescreen.registry import make_prescreen
@@ -40,43 +41,12 @@ from mosegedge.search.records import (
     Evaluate,
     checked,
     evaluated_by,
-    front_hypervolume,
     generation_record,
     note_of,
 )
-from mosegedge.search.select import choose
+from mosegedge.search.result import SearchResult, result_of
+from mosegedge.search.timing import Timer, Untimed
 from mosegedge.space import Architecture, SearchSpace
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """What a finished search found.
-
-    Attributes:
-        front: Non-dominated evaluated networks, fastest first.
-        chosen: The ones picked by their trade-off, fastest first.
-        baselines: Networks of uniform width.
-        evaluated: Number of networks with an accuracy.
-        failed: Number of networks whose evaluation failed.
-        hypervolume: Of the front, in ms times mIoU, from the worst corner of the initial population.
-    """
-
-    front: list[Candidate]
-    chosen: list[Candidate]
-    baselines: list[Candidate]
-    evaluated: int
-    failed: int
-    hypervolume: float
-
-    def to_json(self) -> dict[str, Any]:
-        """The content of `front.json`; `k` counts the chosen networks from 1."""
-        return {
-            "front": [candidate.to_json() for candidate in self.front],
-            "chosen": [{"k": k, **candidate.to_json()} for k, candidate in enumerate(self.chosen, start=1)],
-            "evaluated": self.evaluated,
-            "failed": self.failed,
-            "hypervolume": self.hypervolume,
-        }
 
 
 class Search:
@@ -91,10 +61,11 @@ class Search:
         progress: Where it is.
         predictor_for: Makes the accuracy predictor, the one that the settings name by default.
         prescreen: Chooses among candidates, as the settings say by default.
+        others: What else networks cost, by the name of the objective, as `latency@atlas` or `energy`.
 
     Raises:
-        UsageError: The folder holds a run with other settings, or the predictor lacks what they need.
-        InfeasibleError: No network meets the latency limit.
+        UsageError: The folder holds a run with other settings, or the predictor or a model lacks what they need.
+        InfeasibleError: No network meets the limits.
 
     Example:
         >>> search = Search(space, latency, SearchConfig(), folder, provenance)
@@ -113,15 +84,24 @@ class Search:
         progress: Progress | None = None,
         predictor_for: PredictorFor = predictor_for,
         prescreen: Prescreen | None = None,
+        others: Mapping[str, CostModel] | None = None,
     ) -> None:
         self._config = config
         self._folder = folder
         self._progress = progress or Silent()
         domain = Domain(space, config.scales)
-        limit = LatencyLimit(domain, latency, config.max_latency_ms or math.inf)
+        costs = costs_of(domain, space, latency, others)
+        costs.require([goal.name for goal in costs_among(config.goals)])
+        self._latencies = costs.latencies
+        limits = all_limits(config.max_latency_ms, config.limits, self._latencies)
+        feasible = Feasible(
+            costs=costs,
+            limits=tuple(limit for limit in limits if not limit.of.maximised),
+            deviations=deviations_for(config.confidence),
+        )
         require_deviations(predictor_for(domain, config, np.random.default_rng(config.seed)), config)
-        self._planner = Planner(domain, limit, config, predictor_for, prescreen or make_prescreen(config))
-        limit.require_feasible(np.random.default_rng([config.seed, 0]))
+        self._planner = Planner(domain, feasible, config, predictor_for, prescreen or make_prescreen(config))
+        feasible.require_feasible(np.random.default_rng([config.seed, 0]))
         start_or_resume(folder, manifest_of(space, config, provenance), self._progress)
         self._journal = Journal(folder / "generations.jsonl")
         self._load()
@@ -175,25 +155,29 @@ class Search:
             self._archive.append(checked(candidate))
             self._outstanding.remove(candidate.architecture)
 
-    def run(self, evaluate: Evaluate) -> SearchResult:
+    def run(self, evaluate: Evaluate, timer: Timer | None = None) -> SearchResult:
         """Evaluates the baselines, then generation after generation, and picks from the front.
 
         Args:
             evaluate: Accuracy (mIoU in 0..1) of a network. A MosegedgeError that it raises is archived as that
                 network's failure; any other exception ends the run, which can be started again.
+            timer: Measures latencies, where the settings say that they are measured.
 
         Raises:
             SearchError: Every evaluation of the initial population failed, or another search works in the folder.
+            InfeasibleError: No evaluated network keeps to the limits.
         """
         with exclusive(self._folder, "search", error=SearchError):
             self._load()  # another process may have written between the construction and the lock
+            self._timer = timer or Untimed()
             baselines = self._run_baselines(evaluate)
             total = self._config.initial + self._config.generations * self._config.evaluations
             self._progress.start("search", total, done=len(self._archive))
-            while candidates := self.ask(1):
-                result = evaluated_by(evaluate, candidates[0])
-                self.tell([result])
-                self._progress.advance(note=f"generation {self._generation}: {note_of(result)}")
+            while candidates := self.ask(self._config.initial + self._config.evaluations):
+                for candidate in self._timer(candidates):
+                    result = evaluated_by(evaluate, candidate)
+                    self.tell([result])
+                    self._progress.advance(note=f"generation {self._generation}: {note_of(result)}")
             return self._finish(baselines)
 
     def _run_baselines(self, evaluate: Evaluate) -> list[Candidate]:
@@ -202,11 +186,10 @@ class Search:
         archive = Archive(self._folder / "baselines.jsonl")
         planned = self._planner.baselines()
         self._progress.start("baselines", len(planned), done=len(archive))
-        for candidate in planned:
-            if candidate.architecture not in archive:
-                result = evaluated_by(evaluate, candidate)
-                archive.append(result)
-                self._progress.advance(note=note_of(result))
+        for candidate in self._timer([one for one in planned if one.architecture not in archive]):
+            result = evaluated_by(evaluate, candidate)
+            archive.append(result)
+            self._progress.advance(note=note_of(result))
         return list(archive.candidates)
 
     def _start_generation(self) -> None:
@@ -222,7 +205,7 @@ class Search:
         if self._plan is None:
             return
         record = {
-            **generation_record(self._generation, self._archive.before(self._generation + 1)),
+            **generation_record(self._generation, self._archive.before(self._generation + 1), self._config.goals),
             "held_out_tau": {},
             "predicted_front": None,
             "pool": None,
@@ -240,15 +223,6 @@ class Search:
         self._plan = None
 
     def _finish(self, baselines: list[Candidate]) -> SearchResult:
-        front = front_of(self._archive.candidates)
-        done = len(evaluated(self._archive.candidates))
-        result = SearchResult(
-            front=front,
-            chosen=choose(front, self._config.chosen),
-            baselines=baselines,
-            evaluated=done,
-            failed=len(self._archive) - done,
-            hypervolume=front_hypervolume(front, self._archive.of(0)),
-        )
+        result = result_of(self._config, self._archive.candidates, baselines, self._latencies)
         write_atomic(self._folder / "front.json", json.dumps(result.to_json(), indent=2) + "\n")
         return result

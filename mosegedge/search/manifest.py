@@ -13,9 +13,9 @@ from mosegedge.progress import Progress
 from mosegedge.search.config import Provenance, SearchConfig
 from mosegedge.space import SearchSpace
 
-SCHEMA = 2
+SCHEMA = 3
 _PACKAGES = ("mosegedge", "numpy", "scipy", "torch", "lightgbm", "scikit-learn", "pymoo")
-_FREE_TO_DIFFER = ("versions", "profile.reference", "supernet.path")
+_FREE_TO_DIFFER = ("versions", "profile.reference", "profile.label", "supernet.path")
 
 
 def manifest_of(space: SearchSpace, config: SearchConfig, provenance: Provenance) -> dict[str, Any]:
@@ -31,19 +31,39 @@ def manifest_of(space: SearchSpace, config: SearchConfig, provenance: Provenance
 
 
 def upgraded(record: dict[str, Any]) -> dict[str, Any]:
-    """A manifest in today's form.
+    """A manifest in today's form."""
+    for schema in range(int(record["schema"]), SCHEMA):
+        record = _MIGRATIONS[schema](record)
+    return record
 
-    Schema 1 did not say which predictor, pre-screening and inner search were used: there was one of each, the paper's.
-    Without `trust` every profile was taken at its word.
-    """
-    record = {"trust": {}, **record}
-    if record["schema"] == SCHEMA:
-        return record
+
+def _with_choices(record: dict[str, Any]) -> dict[str, Any]:
+    """Schema 1 did not say which predictor, pre-screening and inner search were used: there was only the paper's."""
     settings = record["settings"]
     inner = {"method": "nsga2", "from_archive": 0.5, **settings["inner"]}
     prescreen = {"strategy": "hierarchical", "counts_front": True, "solver": "genetic"}
     parts = {"predictor": "ranknet-paper", "exploration": 0.0, "prescreen": prescreen}
-    return {**record, "schema": SCHEMA, "settings": {**settings, **parts, "inner": inner}}
+    return {**record, "schema": 2, "settings": {**settings, **parts, "inner": inner}}
+
+
+def _with_objectives(record: dict[str, Any]) -> dict[str, Any]:
+    """Schema 2 had mIoU and the latency on one profile as objectives, and means alone were compared with the limit.
+
+    Where it does not speak of trust every profile was taken at its word.
+    """
+    new = {
+        "objectives": ["miou", "latency"],
+        "limits": [],
+        "confidence": 0.5,
+        "latency": "predicted",
+        "pick": "spread",
+    }
+    profile = {"label": "", **record["profile"]}
+    settings = {**record["settings"], **new}
+    return {"trust": {}, **record, "schema": 3, "profile": profile, "other_profiles": {}, "settings": settings}
+
+
+_MIGRATIONS = {1: _with_choices, 2: _with_objectives}
 
 
 def start_or_resume(folder: Path, manifest: dict[str, Any], progress: Progress) -> None:
@@ -65,7 +85,7 @@ def start_or_resume(folder: Path, manifest: dict[str, Any], progress: Progress) 
     before = read_manifest(folder)
     old, new = _flat(before), _flat(manifest)
     for name in sorted(set(old) | set(new)):
-        if not name.startswith(_FREE_TO_DIFFER) and old.get(name) != new.get(name):
+        if not _may_differ(name) and old.get(name) != new.get(name):
             raise UsageError(
                 f"{folder} holds a run with {name} = {_shown(old.get(name))}; this one has {_shown(new.get(name))}.",
                 known="A run goes on only with what it was started with.",
@@ -90,7 +110,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         record = json.loads(path.read_bytes())
     except ValueError as error:
         raise SearchError(f"{path} is damaged: {error}.", fix="Restore it, or choose another --output.") from error
-    if not isinstance(record, dict) or record.get("schema") not in (1, SCHEMA):
+    if not isinstance(record, dict) or record.get("schema") not in range(1, SCHEMA + 1):
         raise SearchError(f"{path} is no manifest of schema 1 to {SCHEMA}.", fix="Choose another --output.")
     try:
         return upgraded(record)
@@ -98,6 +118,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise SearchError(
             f"{path} is damaged: it lacks {error}.", fix="Restore it, or choose another --output."
         ) from error
+
+
+def _may_differ(name: str) -> bool:
+    """References say where something lies; what it is, its digest says."""
+    return name.startswith(_FREE_TO_DIFFER) or name.startswith("other_profiles.") and name.endswith(".reference")
 
 
 def _flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -18,7 +18,8 @@ from mosegedge.search.archive import Candidate, evaluated, objectives
 from mosegedge.search.config import SearchConfig
 from mosegedge.search.domain import Domain
 from mosegedge.search.fidelity import held_out_taus
-from mosegedge.search.latency import LatencyLimit
+from mosegedge.search.feasible import Feasible
+from mosegedge.search.objectives import LATENCY, costs_among
 from mosegedge.search.prescreen import Prescreen, Reference
 from mosegedge.search.proposing import Clock, History, Proposer, Seeds
 from mosegedge.search.records import reference_of, require_a_success
@@ -51,14 +52,14 @@ class Planner:
 
     Args:
         domain: The codes that may be used.
-        latency: Their latencies and the limit.
+        feasible: Their costs and the limits on these.
         config: The settings.
         predictor_for: Makes a predictor.
         prescreen: Chooses among candidates.
     """
 
     domain: Domain
-    latency: LatencyLimit
+    feasible: Feasible
     config: SearchConfig
     predictor_for: PredictorFor
     prescreen: Prescreen
@@ -70,10 +71,10 @@ class Planner:
             InfeasibleError: No network meets the limit.
         """
         rng = np.random.default_rng([self.config.seed, 0])
-        self.latency.require_feasible(rng)
+        self.feasible.require_feasible(rng)
         bounds = self.domain.ends
-        meets = self.latency.meets(bounds)
-        drawn = self.latency.sample(self.config.initial + 2, rng)
+        meets = self.feasible.meets(bounds)
+        drawn = self.feasible.sample(self.config.initial + 2, rng)
         codes = np.concatenate([bounds[meets], drawn])
         kept = np.sort(np.unique(codes, axis=0, return_index=True)[1])[: self.config.initial]
         names = [name for name, met in zip(("lower bound", "upper bound"), meets, strict=True) if met]
@@ -101,7 +102,7 @@ class Planner:
         clock.stop("check")
         proposer = Proposer(
             domain=self.domain,
-            latency=self.latency,
+            feasible=self.feasible,
             config=self.config,
             make_predictor=lambda rng: self.predictor_for(self.domain, self.config, rng),
             prescreen=self.prescreen,
@@ -119,11 +120,10 @@ class Planner:
     def _history(self, past: Sequence[Candidate]) -> History:
         """What was evaluated, as arrays."""
         done = evaluated(past)
-        latency_ms, negative_miou = objectives(done).T
         return History(
             codes=encode([candidate.architecture for candidate in done]),
-            miou=-negative_miou,
-            latency_ms=latency_ms,
+            miou=np.array([candidate.miou for candidate in done], dtype=np.float64),
+            objectives=objectives(done, self.config.goals),
             known=encode([candidate.architecture for candidate in past]),
             reference=self._reference([candidate for candidate in past if candidate.generation == 0]),
         )
@@ -132,15 +132,17 @@ class Planner:
         """The corner that improvements are counted from: the same in all generations, or the front's ends would drift.
 
         Without a limit it is the worst corner of the initial population, which holds the ends of the space. Under a
-        limit these are missing, and the most accurate network that meets it is what the search is for; so the corner
-        lies beyond the limit, where a network close to it still adds something.
+        limit on a cost these are missing, and the most accurate network that meets it is what the search is for; so
+        the corner lies beyond the limit, where a network close to it still adds something.
         """
-        slowest, negative_least = reference_of(initial)
-        limit_ms = self.latency.limit_ms
-        if np.isfinite(limit_ms):
-            fastest = min(candidate.latency_ms for candidate in initial)
-            slowest = limit_ms + _BEYOND_THE_LIMIT * (limit_ms - fastest)
-        return Reference(latency_ms=float(slowest), miou=-float(negative_least))
+        goals = self.config.goals
+        corner = reference_of(initial, goals)
+        for column, goal in enumerate(costs_among(goals)):
+            for limit in self.feasible.limits:
+                if limit.of == goal:
+                    lowest = min(candidate.cost(goal) for candidate in initial)
+                    corner[column] = limit.bound + _BEYOND_THE_LIMIT * (limit.bound - lowest)
+        return Reference(costs=tuple(map(float, corner[:-1])), gain=-float(corner[-1]))
 
     def _described(
         self, codes: Codes, generation: int, reasons: Sequence[str], predicted: Floats | None = None
@@ -148,8 +150,9 @@ class Planner:
         """Candidates with their costs; values are rounded, so that the archive does not show the last bits."""
         if not len(codes):
             return []
-        mean, sd = self.latency.predict(codes)
-        space = self.domain.space
+        costs, space = self.feasible.costs, self.domain.space
+        mean, sd = costs.predict(LATENCY.name, codes)
+        extra = {goal.name: costs.predict(goal.name, codes) for goal in costs.extra}
         return [
             Candidate(
                 architecture=architecture,
@@ -160,6 +163,10 @@ class Planner:
                 params=int(params),
                 flops=int(flops),
                 predicted_miou=None if predicted is None else round(float(predicted[row]), _DIGITS),
+                costs={
+                    name: (round(float(means[row]), _DIGITS), round(float(sds[row]), _DIGITS))
+                    for name, (means, sds) in extra.items()
+                },
             )
             for row, (architecture, params, flops) in enumerate(
                 zip(decode(codes), space.params(codes), space.flops(codes), strict=True)

@@ -13,14 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mosegedge.search.accuracy import mean_and_deviation, optimistic
-from mosegedge.search.archive import nondominated
 from mosegedge.search.config import SearchConfig
+from mosegedge.search.costs import minimised
 from mosegedge.search.domain import CodeDomain
+from mosegedge.search.dominance import nondominated
+from mosegedge.search.feasible import Feasible
 from mosegedge.search.inner import minimise
-from mosegedge.search.latency import LatencyLimit
+from mosegedge.search.limits import least_miou
+from mosegedge.search.objectives import costs_among
 from mosegedge.search.predictors.interface import Predictor
 from mosegedge.search.prescreen import Pool, Prescreen, Reference
-from mosegedge.search.problem import CodeProblem
+from mosegedge.search.problem import CodeProblem, Violation
 from mosegedge.space.codes import Codes
 
 Floats = NDArray[np.float64]
@@ -33,27 +36,22 @@ class History:
     Attributes:
         codes: N x D networks with an accuracy.
         miou: Their accuracies.
-        latency_ms: Their latencies.
+        objectives: N x M, all minimised: costs, and minus mIoU last.
         known: Every network that must not come again, failures among them.
         reference: The corner that hypervolumes are measured from.
     """
 
     codes: Codes
     miou: Floats
-    latency_ms: Floats
+    objectives: Floats
     known: Codes
     reference: Reference
 
     @property
-    def objectives(self) -> Floats:
-        """N x 2, both minimised: latency and minus mIoU."""
-        return np.stack([self.latency_ms, -self.miou], axis=1)
-
-    @property
     def front(self) -> NDArray[np.int64]:
-        """Rows of the non-dominated networks, fastest first."""
+        """Rows of the non-dominated networks, lowest first cost first."""
         best = np.flatnonzero(nondominated(self.objectives))
-        return best[np.argsort(self.latency_ms[best], kind="stable")]
+        return best[np.argsort(self.objectives[best, 0], kind="stable")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,14 +96,14 @@ class Proposer:
 
     Attributes:
         domain: The codes that may be used.
-        latency: Their latencies and the limit.
+        feasible: Their costs and the limits on these.
         config: The settings.
         make_predictor: Makes an unfitted predictor.
         prescreen: Chooses among candidates.
     """
 
     domain: CodeDomain
-    latency: LatencyLimit
+    feasible: Feasible
     config: SearchConfig
     make_predictor: Callable[[np.random.Generator], Predictor]
     prescreen: Prescreen
@@ -117,13 +115,14 @@ class Proposer:
         predictor.fit(history.codes, history.miou)
         clock.stop("fit")
         found = self._inner_search(predictor, history, seeds.inner)
-        pool = self._pool(found, predictor, history, seeds.inner)
+        pool, miou = self._pool(found, predictor, history, seeds.inner)
         clock.stop("inner search")
         selection = self.prescreen(pool, self.config.evaluations, seeds.screen)
         clock.stop("pre-screening")
+        codes = pool.codes[selection.indices]
         return Proposal(
-            codes=pool.codes[selection.indices],
-            predicted_miou=pool.predicted_miou[selection.indices],
+            codes=codes,
+            predicted_miou=miou[selection.indices],
             reasons=selection.reasons,
             predicted_front=len(found),
             pool=len(pool),
@@ -131,26 +130,45 @@ class Proposer:
         )
 
     def _objectives(self, predictor: Predictor, codes: Codes) -> Floats:
+        """N x M predicted objectives, minus mIoU first where it is one."""
         hoped = optimistic(predictor, codes, self.config.exploration)
-        return np.stack([-hoped, self.latency.mean_ms(codes)], axis=1)
+        return np.roll(self._minimised(codes, hoped), 1, axis=1)
+
+    def _minimised(self, codes: Codes, miou: Floats) -> Floats:
+        """N x M objectives as the archive has them."""
+        goals = self.config.goals
+        return minimised(goals, self.feasible.costs.means(costs_among(goals), codes), miou)
+
+    def _violation(self, predictor: Predictor) -> Violation | None:
+        """What the inner search must keep below 0: limits on costs, and the least mIoU as it is hoped for."""
+        least = least_miou(self.config.limits)
+        if least is None:
+            return self.feasible.excess if self.feasible.limits else None
+
+        def violation(codes: Codes) -> Floats:
+            missing = 1.0 - optimistic(predictor, codes, self.config.exploration) / least
+            return np.maximum(self.feasible.excess(codes), missing)
+
+        return violation
 
     def _inner_search(self, predictor: Predictor, history: History, rng: np.random.Generator) -> Codes:
         """The predicted front, known codes among it."""
-        limited = np.isfinite(self.latency.limit_ms)
         problem = CodeProblem(
             lambda codes: self._objectives(predictor, codes),
-            2,
-            self.latency.excess if limited else None,
+            len(self.config.goals),
+            self._violation(predictor),
             length=history.codes.shape[1],
         )
         size = self.config.inner.population
         seeds = history.codes[best_rows(history.objectives, round(size * self.config.inner.from_archive))]
-        together = np.concatenate([seeds, self.latency.sample(size, rng)])
+        together = np.concatenate([seeds, self.feasible.sample(size, rng)])
         first = np.sort(np.unique(together, axis=0, return_index=True)[1])[:size]
         return minimise(self.domain, problem, self.config.inner, initial=together[first], rng=rng)[0]
 
-    def _pool(self, found: Codes, predictor: Predictor, history: History, rng: np.random.Generator) -> Pool:
-        """Candidates that are not known: the predicted front, topped up where that leaves too few of them.
+    def _pool(
+        self, found: Codes, predictor: Predictor, history: History, rng: np.random.Generator
+    ) -> tuple[Pool, Floats]:
+        """Candidates that are not known, and their predicted accuracies: the predicted front, topped up where that leaves too few of them.
 
         The top-up takes single changes of the found and the evaluated front, best predicted first, then random codes.
         """
@@ -159,21 +177,28 @@ class Proposer:
         if len(pool) < wanted:
             around = np.concatenate([found, history.codes[front]])
             near = np.concatenate([self.domain.neighbours(code) for code in around])
-            near = without(near[self.latency.meets(near)], np.concatenate([known, pool]))
+            near = without(near[self.feasible.meets(near)], np.concatenate([known, pool]))
             pool = np.concatenate([pool, self._best_predicted(near, predictor, wanted - len(pool))])
         if len(pool) < wanted:
-            random = without(self.latency.sample(len(known) + wanted, rng), np.concatenate([known, pool]))
+            random = without(self.feasible.sample(len(known) + wanted, rng), np.concatenate([known, pool]))
             pool = np.concatenate([pool, random[: wanted - len(pool)]])
-        mean, sd = mean_and_deviation(predictor, pool)
-        return Pool(
-            codes=pool,
-            latency_ms=self.latency.mean_ms(pool),
-            predicted_miou=mean,
-            predicted_sd=sd,
-            front_latency_ms=history.latency_ms[front],
-            front_miou=history.miou[front],
+        return self._described(pool, predictor, history)
+
+    def _described(self, codes: Codes, predictor: Predictor, history: History) -> tuple[Pool, Floats]:
+        miou, sd = mean_and_deviation(predictor, codes)
+        values, front = self._minimised(codes, miou), history.objectives[history.front]
+        if all(not goal.maximised for goal in self.config.goals):
+            sd = np.zeros(len(codes))  # the gain is a cost, which is known
+        pool = Pool(
+            codes=codes,
+            costs=values[:, :-1],
+            gain=-values[:, -1],
+            gain_sd=sd,
+            front_costs=front[:, :-1],
+            front_gain=-front[:, -1],
             reference=history.reference,
         )
+        return pool, miou
 
     def _best_predicted(self, codes: Codes, predictor: Predictor, count: int) -> Codes:
         """At least `count` codes of the best predicted fronts, where there are so many."""

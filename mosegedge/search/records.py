@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mosegedge.errors import MosegedgeError, SearchError
-from mosegedge.search.archive import Candidate, evaluated, front_of, hypervolume, objectives
+from mosegedge.search.archive import Candidate, evaluated, front_of, objectives
+from mosegedge.search.dominance import hypervolume
 from mosegedge.search.fidelity import kendall_tau
+from mosegedge.search.objectives import ACCURACY_AND_LATENCY, LATENCY, Objectives
 from mosegedge.space import Architecture
 
 Floats = NDArray[np.float64]
@@ -21,7 +23,9 @@ _DIGITS = 6
 
 
 def evaluated_by(evaluate: Evaluate, candidate: Candidate) -> Candidate:
-    """The candidate with its accuracy, or with the failure that a MosegedgeError stands for."""
+    """The candidate with its accuracy, or with the failure that a MosegedgeError stands for; a failed one as it is."""
+    if candidate.failure is not None:
+        return candidate
     try:
         miou = float(evaluate(candidate.architecture))
     except MosegedgeError as error:
@@ -42,7 +46,7 @@ def note_of(candidate: Candidate) -> str:
     """A result in a few words, for a progress bar."""
     if candidate.miou is None:
         return f"failed: {candidate.failure}"
-    return f"mIoU {candidate.miou:.4f} at {candidate.latency_ms:.2f} ms"
+    return f"mIoU {candidate.miou:.4f} at {candidate.cost(LATENCY):.2f} ms"
 
 
 def require_a_success(past: Sequence[Candidate]) -> None:
@@ -55,22 +59,27 @@ def require_a_success(past: Sequence[Candidate]) -> None:
         )
 
 
-def reference_of(initial: Sequence[Candidate]) -> Floats:
+def reference_of(initial: Sequence[Candidate], goals: Objectives = ACCURACY_AND_LATENCY) -> Floats:
     """The worst corner of the initial population: the point that hypervolumes of a run are measured from."""
-    return np.asarray(objectives(evaluated(initial)).max(axis=0))
+    return np.asarray(objectives(initial, goals).max(axis=0))
 
 
-def front_hypervolume(candidates: Sequence[Candidate], initial: Sequence[Candidate]) -> float:
-    """Hypervolume of evaluated candidates in ms times mIoU."""
-    return round(hypervolume(objectives(evaluated(candidates)), reference_of(initial)), _DIGITS)
+def front_hypervolume(
+    candidates: Sequence[Candidate], initial: Sequence[Candidate], goals: Objectives = ACCURACY_AND_LATENCY
+) -> float:
+    """Hypervolume of evaluated candidates, as ms times mIoU, in the product of the objectives' units."""
+    return round(hypervolume(objectives(candidates, goals), reference_of(initial, goals)), _DIGITS)
 
 
-def generation_record(generation: int, past: Sequence[Candidate]) -> dict[str, Any]:
+def generation_record(
+    generation: int, past: Sequence[Candidate], goals: Objectives = ACCURACY_AND_LATENCY
+) -> dict[str, Any]:
     """What the results say about a finished generation.
 
     Args:
         generation: Its number.
         past: Everything evaluated up to its end.
+        goals: What the search trades off.
 
     Raises:
         SearchError: Nothing could be evaluated so far.
@@ -82,14 +91,14 @@ def generation_record(generation: int, past: Sequence[Candidate]) -> dict[str, A
     predicted = np.array([c.predicted_miou for c in done if c.predicted_miou is not None])
     latency_ms, negative_miou = objectives(done).T
     reference = reference_of(initial)
-    front = front_of(past)
+    front = front_of(past, goals)
     return {
         "generation": generation,
         "evaluated": len(done),
         "failed": len(new) - len(done),
         "front": len(front),
-        "best_miou": front[-1].miou,
-        "hypervolume": front_hypervolume(front, initial),
+        "best_miou": max(candidate.miou for candidate in front if candidate.miou is not None),
+        "hypervolume": front_hypervolume(front, initial, goals),
         "reference": {"latency_ms": float(reference[0]), "miou": -float(reference[1])},
         "new_tau": {
             "predictor": kendall_tau(predicted, -negative_miou) if len(predicted) else None,

@@ -23,8 +23,9 @@ from mosegedge.profiling.sections import (
     SpaceReference,
 )
 from mosegedge.profiling.store import Series, load_profile, save_profile
-from mosegedge.search.archive import Archive, Candidate, evaluated, front_of, hypervolume, objectives
+from mosegedge.search.archive import Archive, Candidate, evaluated, front_of, objectives
 from mosegedge.search.config import Provenance, SearchConfig
+from mosegedge.search.dominance import hypervolume
 from mosegedge.search.manifest import manifest_of
 from mosegedge.search.select import choose
 from mosegedge.space import SearchSpace

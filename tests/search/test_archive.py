@@ -11,7 +11,8 @@ from pymoo.indicators.hv import HV
 from standin import SPACE
 
 from mosegedge.errors import MosegedgeError, SearchError
-from mosegedge.search.archive import Archive, Candidate, evaluated, front_of, hypervolume, nondominated, objectives
+from mosegedge.search.archive import Archive, Candidate, evaluated, front_of, objectives
+from mosegedge.search.dominance import hypervolume, nondominated
 from mosegedge.search.select import choose, trade_offs
 
 POINTS = arrays(np.float64, st.tuples(st.integers(1, 30), st.just(2)), elements=st.integers(0, 12).map(float))

@@ -65,7 +65,16 @@ def test_moved_files_and_new_package_versions_do_not_stop_a_run(tmp_path):
     assert "other package versions" in said[0]
 
 
-def as_schema_1(manifest):
+def as_schema_2(manifest):
+    new = ("objectives", "limits", "confidence", "latency", "pick")
+    settings = {name: value for name, value in manifest["settings"].items() if name not in new}
+    profile = {name: manifest["profile"][name] for name in ("reference", "digest")}
+    kept = {name: value for name, value in manifest.items() if name != "other_profiles"}
+    return {**kept, "schema": 2, "profile": profile, "settings": settings}
+
+
+def as_schema_1(today):
+    manifest = as_schema_2(today)
     settings = {**manifest["settings"], "inner": {**manifest["settings"]["inner"]}}
     for name in ("predictor", "exploration", "prescreen"):
         del settings[name]
@@ -85,6 +94,19 @@ def test_a_run_from_before_there_were_choices_is_read_as_the_papers_method(tmp_p
     assert (tmp_path / "run.json").read_text() == before
     with pytest.raises(UsageError, match='solver = "genetic"; this one has "exact"'):
         start(tmp_path, config=replace(QUICK, inner=inner))
+
+
+def test_a_run_from_before_there_were_objectives_goes_on(tmp_path):
+    start(tmp_path)
+    today = read_manifest(tmp_path)
+    assert today["schema"] == 3
+    before = json.dumps(as_schema_2(today))
+    (tmp_path / "run.json").write_text(before)
+    assert read_manifest(tmp_path) == today
+    start(tmp_path)
+    assert (tmp_path / "run.json").read_text() == before
+    with pytest.raises(UsageError, match=r"settings\.objectives"):
+        start(tmp_path, config=replace(QUICK, prescreen=PrescreenSettings(), objectives=("miou", "latency", "params")))
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"schema": 99}', '{"schema": 1}', '{"schema": 1, "settings": 2}'])

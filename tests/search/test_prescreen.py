@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from standin import global_random_state
 
 from mosegedge.errors import SearchError, UsageError
-from mosegedge.search.archive import hypervolume
+from mosegedge.search.dominance import hypervolume
 from mosegedge.search.config import PrescreenSettings, SearchConfig
 from mosegedge.search.prescreen import (
     ExpectedHypervolume,
@@ -24,12 +24,12 @@ from mosegedge.search.prescreen import (
     Survival,
 )
 from mosegedge.search.prescreen.exact import solve_exactly
-from mosegedge.search.prescreen.improvement import Staircase
 from mosegedge.search.prescreen.registry import make_prescreen
 from mosegedge.search.prescreen.survival import rank_and_crowding
+from mosegedge.search.steps import Staircase
 from mosegedge.search.uniformity import ks_statistics, solve_by_genetic_algorithm
 
-REFERENCE = Reference(latency_ms=10.0, miou=0.2)
+REFERENCE = Reference(costs=(10.0,), gain=0.2)
 STRATEGIES = {
     "hypervolume": Hypervolume(exploration=1.0),
     "ehvi": ExpectedHypervolume(),
@@ -41,7 +41,7 @@ STRATEGIES = {
 
 def area(latency, miou):
     values = np.stack([latency, -np.asarray(miou)], axis=1)
-    return hypervolume(values, np.array([REFERENCE.latency_ms, -REFERENCE.miou]))
+    return hypervolume(values, np.array([REFERENCE.costs[0], -REFERENCE.gain]))
 
 
 def pool(seed, size=40, front=8, sd=0.02):
@@ -49,11 +49,11 @@ def pool(seed, size=40, front=8, sd=0.02):
     latency = rng.uniform(1, 11, size)
     return Pool(
         codes=np.arange(size)[:, None],
-        latency_ms=latency,
-        predicted_miou=0.2 + 0.05 * np.sqrt(latency) + rng.normal(0, 0.02, size),
-        predicted_sd=np.full(size, sd) * rng.uniform(0.5, 1.5, size),
-        front_latency_ms=np.sort(rng.uniform(1, 10, front)),
-        front_miou=np.sort(rng.uniform(0.2, 0.35, front)),
+        costs=latency[:, None],
+        gain=0.2 + 0.05 * np.sqrt(latency) + rng.normal(0, 0.02, size),
+        gain_sd=np.full(size, sd) * rng.uniform(0.5, 1.5, size),
+        front_costs=np.sort(rng.uniform(1, 10, front))[:, None],
+        front_gain=np.sort(rng.uniform(0.2, 0.35, front)),
         reference=REFERENCE,
     )
 
@@ -61,60 +61,60 @@ def pool(seed, size=40, front=8, sd=0.02):
 @given(st.integers(0, 2**32 - 1), st.integers(0, 12))
 def test_the_improvement_is_the_difference_of_hypervolumes(seed, front):
     given_pool = pool(seed, size=10, front=front)
-    stairs = Staircase.of(given_pool.front_latency_ms, given_pool.front_miou, REFERENCE)
-    before = area(given_pool.front_latency_ms, given_pool.front_miou)
-    found = stairs.improvement(given_pool.latency_ms, given_pool.predicted_miou)
+    stairs = Staircase.of(given_pool.front_costs[:, 0], given_pool.front_gain, 10.0, 0.2)
+    before = area(given_pool.front_costs[:, 0], given_pool.front_gain)
+    found = stairs.improvement(given_pool.costs, given_pool.gain)
     for row in range(len(given_pool)):
-        latency = np.append(given_pool.front_latency_ms, given_pool.latency_ms[row])
-        miou = np.append(given_pool.front_miou, given_pool.predicted_miou[row])
+        latency = np.append(given_pool.front_costs[:, 0], given_pool.costs[:, 0][row])
+        miou = np.append(given_pool.front_gain, given_pool.gain[row])
         assert found[row] == pytest.approx(area(latency, miou) - before, abs=1e-9)
-        grown = stairs.with_point(given_pool.latency_ms[row], given_pool.predicted_miou[row], REFERENCE)
+        grown = stairs.with_point(given_pool.costs[row], given_pool.gain[row])
         assert (np.diff(grown.heights) > 0).all()
 
 
 def test_the_expected_improvement_is_the_mean_over_samples(rng):
     given_pool = pool(3, size=6)
-    stairs = Staircase.of(given_pool.front_latency_ms, given_pool.front_miou, REFERENCE)
-    mean, sd = given_pool.predicted_miou, given_pool.predicted_sd
-    found = stairs.expected_improvement(given_pool.latency_ms, mean, sd)
+    stairs = Staircase.of(given_pool.front_costs[:, 0], given_pool.front_gain, 10.0, 0.2)
+    mean, sd = given_pool.gain, given_pool.gain_sd
+    found = stairs.expected_improvement(given_pool.costs, mean, sd)
     drawn = mean + sd * rng.standard_normal((20_000, 6))
-    sampled = np.mean([stairs.improvement(given_pool.latency_ms, row) for row in drawn], axis=0)
+    sampled = np.mean([stairs.improvement(given_pool.costs, row) for row in drawn], axis=0)
     assert found == pytest.approx(sampled, rel=0.05, abs=2e-4)
-    certain = stairs.expected_improvement(given_pool.latency_ms, mean, np.zeros(6))
-    assert certain == pytest.approx(stairs.improvement(given_pool.latency_ms, mean), abs=1e-9)
+    certain = stairs.expected_improvement(given_pool.costs, mean, np.zeros(6))
+    assert certain == pytest.approx(stairs.improvement(given_pool.costs, mean), abs=1e-9)
 
 
 def test_hypervolume_takes_what_adds_most_and_no_twins(rng):
     given_pool = pool(1)
     chosen = Hypervolume()(given_pool, 3, rng).indices
-    best, front = None, (given_pool.front_latency_ms, given_pool.front_miou)
+    best, front = None, (given_pool.front_costs[:, 0], given_pool.front_gain)
     for step in range(3):
         gains = [
             area(np.append(front[0], latency), np.append(front[1], miou))
-            for latency, miou in zip(given_pool.latency_ms, given_pool.predicted_miou, strict=True)
+            for latency, miou in zip(given_pool.costs[:, 0], given_pool.gain, strict=True)
         ]
         best = int(np.argmax(gains))
         assert chosen[step] == best
         front = (
-            np.append(front[0], given_pool.latency_ms[best]),
-            np.append(front[1], given_pool.predicted_miou[best]),
+            np.append(front[0], given_pool.costs[:, 0][best]),
+            np.append(front[1], given_pool.gain[best]),
         )
-    twin = replace(given_pool, latency_ms=np.full(40, 5.0), predicted_miou=np.full(40, 0.5))
+    twin = replace(given_pool, costs=np.full((40, 1), 5.0), gain=np.full(40, 0.5))
     assert Hypervolume()(twin, 4, rng).reasons == ("hypervolume", "random", "random", "random")
 
 
 def test_exploration_prefers_the_unknown(rng):
     given_pool = replace(
         pool(2),
-        latency_ms=np.full(40, 5.0),
-        predicted_miou=np.full(40, 0.4),
-        predicted_sd=np.linspace(0.0, 0.1, 40),
+        costs=np.full((40, 1), 5.0),
+        gain=np.full(40, 0.4),
+        gain_sd=np.linspace(0.0, 0.1, 40),
     )
     assert Hypervolume(exploration=1.0)(given_pool, 1, rng).indices.tolist() == [39]
     assert ExpectedHypervolume()(given_pool, 1, rng).indices.tolist() == [39]
     for strategy in (Hypervolume(exploration=1.0), ExpectedHypervolume()):
         with pytest.raises(SearchError, match="standard deviations"):
-            strategy(replace(given_pool, predicted_sd=None), 1, rng)
+            strategy(replace(given_pool, gain_sd=None), 1, rng)
 
 
 def best_by_trying_all(candidates, front, sizes):
@@ -163,13 +163,13 @@ def test_random_weights_choose_among_equally_good_subsets():
 def test_whether_the_front_counts_is_a_switch(rng):
     given_pool = replace(
         pool(4, size=9, front=5),
-        latency_ms=np.arange(1.0, 10.0),
-        front_latency_ms=np.array([1.0, 2.0, 3.0, 4.0, 5.0]),
+        costs=np.arange(1.0, 10.0)[:, None],
+        front_costs=np.array([1.0, 2.0, 3.0, 4.0, 5.0])[:, None],
     )
     with_front = LatencySpread(counts_front=True)(given_pool, 3, rng).indices
     alone = LatencySpread(counts_front=False)(given_pool, 3, rng).indices
-    assert given_pool.latency_ms[with_front].min() > 5
-    assert given_pool.latency_ms[alone].min() < 4
+    assert given_pool.costs[:, 0][with_front].min() > 5
+    assert given_pool.costs[:, 0][alone].min() < 4
     spread = Hierarchical(counts_front=False)(given_pool, 3, rng)
     assert spread.reasons[0] == "uniformity"
 
@@ -178,8 +178,8 @@ def test_whether_the_front_counts_is_a_switch(rng):
 def test_survival_follows_rank_then_crowding(seed, rng):
     given_pool = pool(seed, size=30, front=5)
     chosen = Survival()(given_pool, 8, rng).indices
-    latency = np.concatenate([given_pool.latency_ms, given_pool.front_latency_ms])
-    miou = np.concatenate([given_pool.predicted_miou, given_pool.front_miou])
+    latency = np.concatenate([given_pool.costs[:, 0], given_pool.front_costs[:, 0]])
+    miou = np.concatenate([given_pool.gain, given_pool.front_gain])
     rank, crowding = rank_and_crowding(np.stack([latency, -miou], axis=1))
     rest = np.setdiff1d(np.arange(30), chosen)
     assert rank[chosen].max() <= rank[rest].min()
@@ -228,9 +228,9 @@ def test_the_order_of_the_pool_does_not_matter():
         shuffled = replace(
             given_pool,
             codes=given_pool.codes[order],
-            latency_ms=given_pool.latency_ms[order],
-            predicted_miou=given_pool.predicted_miou[order],
-            predicted_sd=given_pool.predicted_sd[order],
+            costs=given_pool.costs[order],
+            gain=given_pool.gain[order],
+            gain_sd=given_pool.gain_sd[order],
         )
         chosen = Hypervolume()(shuffled, 2, np.random.default_rng(0))
         codes = shuffled.codes[chosen.indices, 0].tolist()

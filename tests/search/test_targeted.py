@@ -115,7 +115,7 @@ def test_a_search_over_inherited_weights_names_what_it_was_made_from(tmp_path, s
         assert candidate.latency_sd_ms == pytest.approx(sd[0], abs=1e-6)
     manifest = read_manifest(tmp_path)
     assert manifest["space"]["digest"] == SPACE.digest
-    assert manifest["profile"] == {"reference": "board/nano-fp32", "digest": "d" * 64}
+    assert manifest["profile"] == {"reference": "board/nano-fp32", "digest": "d" * 64, "label": "board"}
     assert manifest["trust"] == {
         "board/nano-96x192-3-fp32/v1": {"shortfalls": ["no network judged it"], "sd_factor": 2.0}
     }

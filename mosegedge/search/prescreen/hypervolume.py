@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mosegedge.errors import SearchError
-from mosegedge.search.prescreen.improvement import Staircase, staircase_of
+from mosegedge.search.prescreen.improvement import Front, front_of_pool
 from mosegedge.search.prescreen.pool import Pool, Selection, filled_up
 
 Floats = NDArray[np.float64]
@@ -22,17 +22,17 @@ class Hypervolume:
     Near-duplicates are not chosen together: the first leaves the second nothing to add.
 
     Args:
-        exploration: Standard deviations that are added to predicted accuracies; 0 goes by the prediction alone.
+        exploration: Standard deviations that are added to predicted gains; 0 goes by the prediction alone.
     """
 
     exploration: float = 0.0
 
     def __call__(self, pool: Pool, count: int, rng: np.random.Generator) -> Selection:
         """Chooses."""
-        miou = pool.predicted_miou
+        gain = pool.gain
         if self.exploration:
-            miou = miou + self.exploration * _deviations(pool, "hypervolume")
-        chosen = _one_by_one(pool, count, miou, lambda stairs: stairs.improvement(pool.latency_ms, miou))
+            gain = gain + self.exploration * _deviations(pool, "hypervolume")
+        chosen = _one_by_one(pool, count, gain, lambda front: front.improvement(pool.costs, gain))
         return filled_up(chosen, "hypervolume", pool, count, rng)
 
 
@@ -46,29 +46,29 @@ class ExpectedHypervolume:
 
     def __call__(self, pool: Pool, count: int, rng: np.random.Generator) -> Selection:
         """Chooses."""
-        mean, sd = pool.predicted_miou, _deviations(pool, "ehvi")
-        chosen = _one_by_one(pool, count, mean, lambda stairs: stairs.expected_improvement(pool.latency_ms, mean, sd))
+        mean, sd = pool.gain, _deviations(pool, "ehvi")
+        chosen = _one_by_one(pool, count, mean, lambda front: front.expected_improvement(pool.costs, mean, sd))
         return filled_up(chosen, "expected hypervolume", pool, count, rng)
 
 
-def _one_by_one(pool: Pool, count: int, miou: Floats, gain_over: Callable[[Staircase], Floats]) -> list[int]:
-    """Up to `count` rows of the pool, as long as one adds anything; `miou` is what a chosen one counts with."""
-    stairs, chosen = staircase_of(pool), list[int]()
+def _one_by_one(pool: Pool, count: int, gain: Floats, added_to: Callable[[Front], Floats]) -> list[int]:
+    """Up to `count` rows of the pool, as long as one adds anything; `gain` is what a chosen one counts with."""
+    front, chosen = front_of_pool(pool), list[int]()
     while len(chosen) < min(count, len(pool)):
-        gain = gain_over(stairs)
-        gain[chosen] = 0.0
-        best = int(gain.argmax())
-        if gain[best] <= 0:
+        added = added_to(front)
+        added[chosen] = 0.0
+        best = int(added.argmax())
+        if added[best] <= 0:
             break
         chosen.append(best)
-        stairs = stairs.with_point(float(pool.latency_ms[best]), float(miou[best]), pool.reference)
+        front = front.with_point(pool.costs[best], float(gain[best]))
     return chosen
 
 
 def _deviations(pool: Pool, strategy: str) -> Floats:
-    if pool.predicted_sd is None:
+    if pool.gain_sd is None:
         raise SearchError(
             f"The pre-screening strategy {strategy} needs standard deviations, which this predictor does not give.",
             fix="Search with --predictor gp, or with --prescreen hypervolume and --exploration 0.",
         )
-    return pool.predicted_sd
+    return pool.gain_sd

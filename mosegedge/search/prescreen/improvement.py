@@ -1,73 +1,81 @@
-"""Hypervolume that candidates add to a front of latency (minimised) and accuracy (maximised).
-
-The front is a staircase: between its members' latencies the best accuracy at no more latency is constant. A candidate
-at latency l with accuracy a adds, on each step that lies to the right of l, the step's width there times what a has
-over the step. The latency of a candidate is known, so where its accuracy is normally distributed the expectation is a
-sum of one-dimensional ones; nothing is sampled.
-"""
+"""Hypervolume that candidates add to the front of an archive, over as many costs as there are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
-from mosegedge.search.prescreen.pool import Pool, Reference
+from mosegedge.errors import SearchError
+from mosegedge.search.dominance import nondominated, volume_by_pymoo
+from mosegedge.search.prescreen.pool import Pool
+from mosegedge.search.steps import Grid, Staircase
 
 Floats = NDArray[np.float64]
 
-_ROOT_OF_TWO_PI = float(np.sqrt(2.0 * np.pi))
+
+class Front(Protocol):
+    """The front of an archive: what a point would add to it, and itself with one point more."""
+
+    def with_point(self, costs: Floats, gain: float) -> Front:
+        """The front after one more point."""
+
+    def improvement(self, costs: Floats, gain: Floats) -> Floats:
+        """Hypervolume that each of N points would add alone."""
+
+    def expected_improvement(self, costs: Floats, mean: Floats, sd: Floats) -> Floats:
+        """Expectation of `improvement` for normally distributed gains."""
 
 
 @dataclass(frozen=True)
-class Staircase:
-    """The best accuracy of a front at no more than a latency.
+class Boxes:
+    """A front over three costs or more: volumes by pymoo, with and without each point.
 
     Args:
-        edges: Latencies at which steps begin, and the reference latency at the end; the first is minus infinity.
-        heights: Accuracy on each step, ascending; on the first that of the reference.
+        values: F x M, costs and minus the gain, all inside the reference.
+        reference: The worst corner, length M.
     """
 
-    edges: Floats
-    heights: Floats
+    values: Floats
+    reference: Floats
 
-    @classmethod
-    def of(cls, latency_ms: Floats, miou: Floats, reference: Reference) -> Self:
-        """The staircase of some points; those beyond the reference or dominated make no step."""
-        inside = (latency_ms < reference.latency_ms) & (miou > reference.miou)
-        order = np.lexsort((-miou[inside], latency_ms[inside]))
-        latency, height = latency_ms[inside][order], miou[inside][order]
-        best_before = np.concatenate([[reference.miou], np.maximum.accumulate(height)[:-1]])
-        higher = height > best_before
-        edges = np.concatenate([[-np.inf], latency[higher], [reference.latency_ms]])
-        return cls(edges, np.concatenate([[reference.miou], height[higher]]))
+    def with_point(self, costs: Floats, gain: float) -> Boxes:
+        """The front after one more point."""
+        values = np.vstack([self.values, [*costs, -gain]])
+        values = values[(values < self.reference).all(axis=1)]
+        return Boxes(values[nondominated(values)], self.reference)
 
-    def with_point(self, latency_ms: float, miou: float, reference: Reference) -> Staircase:
-        """The staircase after one more point."""
-        latencies = np.append(self.edges[1:-1], latency_ms)
-        return Staircase.of(latencies, np.append(self.heights[1:], miou), reference)
+    def improvement(self, costs: Floats, gain: Floats) -> Floats:
+        """Hypervolume that each of N points would add alone."""
+        before = volume_by_pymoo(self.values, self.reference)
+        after = [
+            volume_by_pymoo(self.with_point(row, one).values, self.reference)
+            for row, one in zip(costs, gain, strict=True)
+        ]
+        return np.maximum(np.array(after) - before, 0.0)
 
-    def improvement(self, latency_ms: Floats, miou: Floats) -> Floats:
-        """Hypervolume, in ms times mIoU, that each of N points would add alone."""
-        return np.asarray((self._widths(latency_ms) * np.maximum(miou[:, None] - self.heights, 0.0)).sum(axis=1))
+    def expected_improvement(self, costs: Floats, mean: Floats, sd: Floats) -> Floats:
+        """Refused: there is no closed form here.
 
-    def expected_improvement(self, latency_ms: Floats, mean: Floats, sd: Floats) -> Floats:
-        """Expectation of `improvement` for normally distributed accuracies."""
-        over = mean[:, None] - self.heights
-        spread = np.maximum(sd, 1e-12)[:, None]
-        z = over / spread
-        density = np.exp(-0.5 * z * z) / _ROOT_OF_TWO_PI
-        return np.asarray((self._widths(latency_ms) * (spread * density + over * ndtr(z))).sum(axis=1))
-
-    def _widths(self, latency_ms: Floats) -> Floats:
-        """N x steps: the length of each step to the right of each latency."""
-        start = np.maximum(self.edges[:-1], latency_ms[:, None])
-        return np.maximum(self.edges[1:] - start, 0.0)
+        Raises:
+            SearchError: Always.
+        """
+        raise SearchError(
+            f"The pre-screening ehvi works with one or two costs; there are {costs.shape[1]}.",
+            fix="Search with --prescreen hypervolume.",
+        )
 
 
-def staircase_of(pool: Pool) -> Staircase:
-    """The staircase of the archive's front."""
-    return Staircase.of(pool.front_latency_ms, pool.front_miou, pool.reference)
+def front_of_pool(pool: Pool) -> Front:
+    """The front of the archive that the candidates of a pool would be added to."""
+    limits, floor = pool.reference.costs, pool.reference.gain
+    if len(limits) == 1:
+        return Staircase.of(pool.front_costs[:, 0], pool.front_gain, limits[0], floor)
+    if len(limits) == 2:
+        return Grid.of(pool.front_costs, pool.front_gain, np.array(limits), floor)
+    reference = np.append(limits, -floor)
+    values = np.column_stack([pool.front_costs, -pool.front_gain])
+    values = values[(values < reference).all(axis=1)]
+    return Boxes(values[nondominated(values)], reference)

@@ -16,37 +16,39 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """The corner that hypervolumes are measured from: nothing slower or less accurate counts.
+    """The corner that hypervolumes are measured from: nothing that costs more or gains less counts.
 
     Attributes:
-        latency_ms: The slowest latency of interest.
-        miou: The lowest accuracy of interest.
+        costs: The highest costs of interest, one for each.
+        gain: The lowest gain of interest.
     """
 
-    latency_ms: float
-    miou: float
+    costs: tuple[float, ...]
+    gain: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """What a strategy may look at. Latency is minimised, accuracy maximised.
+    """What a strategy may look at. Costs are minimised and known, the gain is maximised and predicted.
+
+    The gain is mIoU where it is an objective; otherwise it is the last cost with its sign turned, which is known too.
 
     Attributes:
         codes: N x D candidates, none of them evaluated yet.
-        latency_ms: Their latencies from the profile.
-        predicted_miou: Their predicted accuracies.
-        predicted_sd: Standard deviations of the predictions, where the predictor knows them.
-        front_latency_ms: Latencies of the archive's front.
-        front_miou: Accuracies of the archive's front.
+        costs: N x C costs of theirs, as latency from the profile.
+        gain: Their predicted gains.
+        gain_sd: Standard deviations of the predictions, where the predictor knows them.
+        front_costs: F x C costs of the archive's front.
+        front_gain: Gains of the archive's front.
         reference: The corner of the archive's hypervolume.
     """
 
     codes: Codes
-    latency_ms: Floats
-    predicted_miou: Floats
-    predicted_sd: Floats | None
-    front_latency_ms: Floats
-    front_miou: Floats
+    costs: Floats
+    gain: Floats
+    gain_sd: Floats | None
+    front_costs: Floats
+    front_gain: Floats
     reference: Reference
 
     def __len__(self) -> int:

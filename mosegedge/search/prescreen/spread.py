@@ -1,4 +1,7 @@
-"""Pre-screening by an even spread of latencies: the paper's hierarchical strategy, and the spread alone."""
+"""Pre-screening by an even spread of latencies: the paper's hierarchical strategy, and the spread alone.
+
+Both are defined for one cost, as latency on one device; settings with more objectives are refused (see `config`).
+"""
 
 from __future__ import annotations
 
@@ -35,9 +38,9 @@ class Hierarchical:
 
     def __call__(self, pool: Pool, count: int, rng: np.random.Generator) -> Selection:
         """Chooses."""
-        front = pool.front_latency_ms if self.counts_front else np.zeros(0)
-        spread = self._spread(pool.latency_ms, front, count, rng)
-        best_first = np.argsort(-pool.predicted_miou, kind="stable")
+        front = pool.front_costs[:, 0] if self.counts_front else np.zeros(0)
+        spread = self._spread(pool.costs[:, 0], front, count, rng)
+        best_first = np.argsort(-pool.gain, kind="stable")
         filled = best_first[~np.isin(best_first, spread)][: count - len(spread)]
         reasons = ("uniformity",) * len(spread) + ("accuracy",) * len(filled)
         return Selection(np.append(spread, filled), reasons)
@@ -60,6 +63,6 @@ class LatencySpread:
 
     def __call__(self, pool: Pool, count: int, rng: np.random.Generator) -> Selection:
         """Chooses."""
-        front = pool.front_latency_ms if self.counts_front else np.zeros(0)
-        chosen = solve_exactly(pool.latency_ms, front, count, weights=rng.random(len(pool)), full=True)
+        front = pool.front_costs[:, 0] if self.counts_front else np.zeros(0)
+        chosen = solve_exactly(pool.costs[:, 0], front, count, weights=rng.random(len(pool)), full=True)
         return Selection(chosen, ("uniformity",) * len(chosen))

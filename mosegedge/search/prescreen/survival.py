@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mosegedge.search.archive import nondominated
+from mosegedge.search.dominance import nondominated
 from mosegedge.search.prescreen.pool import Pool, Selection
 
 Floats = NDArray[np.float64]
@@ -19,9 +19,9 @@ class Survival:
 
     def __call__(self, pool: Pool, count: int, rng: np.random.Generator) -> Selection:
         """Chooses; of equally crowded candidates random ones."""
-        latency = np.concatenate([pool.latency_ms, pool.front_latency_ms])
-        miou = np.concatenate([pool.predicted_miou, pool.front_miou])
-        rank, crowding = rank_and_crowding(np.stack([latency, -miou], axis=1))
+        costs = np.concatenate([pool.costs, pool.front_costs])
+        gain = np.concatenate([pool.gain, pool.front_gain])
+        rank, crowding = rank_and_crowding(np.column_stack([costs, -gain]))
         mine = np.arange(len(pool))
         order = np.lexsort((rng.random(len(pool)), -crowding[mine], rank[mine]))[:count]
         return Selection(order, ("survival",) * len(order))
