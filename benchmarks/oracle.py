@@ -18,9 +18,9 @@ from benchmarks.archives import load
 from mosegedge.errors import UsageError
 from mosegedge.files import Journal
 from mosegedge.profiling.store import load_profile
-from mosegedge.search.dominance import hypervolume, nondominated
 from mosegedge.search.config import InnerSettings
 from mosegedge.search.domain import CodeDomain, Domain
+from mosegedge.search.dominance import hypervolume, nondominated
 from mosegedge.search.inner import minimise
 from mosegedge.search.predictors.description import CodeDescription
 from mosegedge.search.predictors.evidence import Hyperparameters

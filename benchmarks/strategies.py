@@ -29,8 +29,9 @@ from benchmarks.oracle import Oracle, oracle_of_archive, oracle_of_pool
 from mosegedge.errors import MosegedgeError, UsageError
 from mosegedge.search.config import CONFIGURATIONS, InnerSettings, PrescreenSettings, SearchConfig
 from mosegedge.search.costs import Cost, Costs
-from mosegedge.search.inner import minimise
 from mosegedge.search.feasible import Feasible
+from mosegedge.search.inner import minimise
+from mosegedge.search.objectives import LATENCY
 from mosegedge.search.predictors.registry import PREDICTORS, make_predictor
 from mosegedge.search.prescreen import Reference
 from mosegedge.search.prescreen.registry import make_prescreen
@@ -205,9 +206,7 @@ def _with_predictor(oracle: Oracle, task: Task) -> tuple[list[int], list[float],
             drawn = oracle.domain.sample(10 * config.evaluations, np.random.default_rng([task.seed, generation]))
             new = without(drawn, codes)[: config.evaluations]
         else:
-            history = History(
-                codes=codes, miou=-values[:, 1], objectives=values, known=codes, reference=reference
-            )
+            history = History(codes=codes, miou=-values[:, 1], objectives=values, known=codes, reference=reference)
             parts = np.random.SeedSequence([task.seed, generation]).spawn(3)
             fit, search, screen = (np.random.default_rng(part) for part in parts)
             proposal = proposer.propose(history, Seeds(fit=fit, inner=search, screen=screen))

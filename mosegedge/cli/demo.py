@@ -96,7 +96,7 @@ def _profile(folder: Path) -> str:
 
 
 def _search(folder: Path, profile: str, supernet: str, seed: int) -> Path:
-    from mosegedge.cli.search import text_of
+    from mosegedge.cli.search_text import text_of
     from mosegedge.profiling import load_profile
     from mosegedge.search.config import InnerSettings, SearchConfig
     from mosegedge.search.targeted import Scoring, search_for_device

@@ -1,4 +1,4 @@
-"""`mosegedge search`."""
+"""`mosegedge search`, and what can be done with a finished one: `mosegedge search replay` and `verify`."""
 
 from __future__ import annotations
 
@@ -19,31 +19,62 @@ from mosegedge.cli.options import (
     set_threads,
 )
 from mosegedge.cli.output import JsonFlag, emit, progress, say
+from mosegedge.cli.search_limits import limits_of
+from mosegedge.cli.search_text import text_of
+from mosegedge.errors import UsageError
 
 if TYPE_CHECKING:
     from mosegedge.search.config import InnerMethod, PrescreenStrategy, SearchConfig
-    from mosegedge.search.loop import SearchResult
 
 Value = TypeVar("Value")
 
+search_app = typer.Typer(invoke_without_command=True)
+
 
 def register(app: typer.Typer) -> None:
-    """Adds the command to the root application."""
-    app.command(
-        "search",
-        rich_help_panel="Train and search",
-        epilog="Example: mosegedge search --supernet demo --profile local/tiny-fp32 --output runs/search",
+    """Adds the commands to the root application."""
+    search_app.callback(
+        epilog="Example: mosegedge search --supernet demo --profile local/tiny-fp32 --output runs/search"
     )(search)
+    app.add_typer(search_app, name="search", rich_help_panel="Train and search")
 
 
 def search(
-    profile: Annotated[str, typer.Option(help="Profile of the device: a file, or local/tiny-fp32.")],
-    output: Annotated[Path, typer.Option(help="Run folder; a search found there goes on.")],
+    context: typer.Context,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(help="Profile of the device: a file, or local/tiny-fp32; once for each device. [required]"),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Run folder; a search found there goes on. [required]")] = None,
     supernet: SupernetOption = "demo",
     space: Annotated[str, typer.Option(help="Refuse a supernet of another space than this one.")] = "",
     data: Annotated[str, typer.Option(help="Data set that scores networks; the supernet's own by default.")] = "",
     data_root: DataRootOption = None,
-    max_latency_ms: Annotated[float | None, typer.Option(help="Evaluate no slower network.")] = None,
+    objectives: Annotated[
+        str,
+        typer.Option(
+            help="What is traded off: two or more of miou, latency (on every profile), latency@DEVICE, flops, params, "
+            "energy, memory."
+        ),
+    ] = "miou,latency",
+    max_latency_ms: Annotated[
+        list[str] | None,
+        typer.Option(help="Evaluate no slower network: 30 on every profile, or DEVICE=30 on one; may be repeated."),
+    ] = None,
+    max_flops: Annotated[str | None, typer.Option(help="Multiply-adds at most, as 900M.")] = None,
+    max_params: Annotated[str | None, typer.Option(help="Parameters at most, as 1.5M.")] = None,
+    max_energy_mj: Annotated[
+        list[str] | None, typer.Option(help="Energy of a picture at most, in mJ; or DEVICE=20.")
+    ] = None,
+    max_memory_mib: Annotated[list[str] | None, typer.Option(help="Memory at most, in MiB; or DEVICE=100.")] = None,
+    min_miou: Annotated[float | None, typer.Option(help="Accuracy that a network must reach, in 0..1.")] = None,
+    confidence: Annotated[
+        float, typer.Option(help="Probability with which predicted costs keep to their limits; 0.5 compares means.")
+    ] = 0.5,
+    latency: Annotated[
+        Literal["predicted", "measured"],
+        typer.Option(help="Latency of evaluated networks: by the profile, or timed on the device itself."),
+    ] = "predicted",
     config: Annotated[
         Literal["default", "paper"], typer.Option(help="Where the method below and the sizes have their defaults from.")
     ] = "default",
@@ -70,6 +101,9 @@ def search(
     evaluations: Annotated[int | None, typer.Option(help="Networks evaluated in each of them (8; paper: 8).")] = None,
     scales: Annotated[str, typer.Option(help="Scale digits to search, as 0,2; all of the profile by default.")] = "",
     chosen: Annotated[int, typer.Option(help="Networks picked from the front.")] = 5,
+    pick: Annotated[
+        str, typer.Option(help="How: spread, trade-off, knee, or nearest to a target, as latency=30 or miou=0.5.")
+    ] = "spread",
     guide_pictures: Annotated[int | None, typer.Option(help="Pictures to score on; all by default.")] = None,
     statistics_pictures: Annotated[int, typer.Option(help="Pictures for batch-norm statistics.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same archive.")] = 0,
@@ -77,33 +111,55 @@ def search(
     threads: ThreadsOption = 1,
     as_json: JsonFlag = False,
 ) -> None:
-    """Search the best trade-offs between mIoU and latency for one device.
+    """Search the best trade-offs between mIoU and latency, or other costs, for one device or several.
 
     By default with a Gaussian process and the networks that would add most hypervolume; --config paper is the method
     of the paper with its Table I. Stopped or killed, the same command goes on; the archive is the same.
     """
+    if context.invoked_subcommand is not None:
+        return
+    if not profile or output is None:
+        raise UsageError(
+            f"Missing option --{'output' if profile else 'profile'}.",
+            fix="mosegedge search --profile local/tiny-fp32 --output runs/search; see mosegedge search --help.",
+        )
     from mosegedge.profiling.store import load_profile
     from mosegedge.search.config import configuration
     from mosegedge.search.targeted import Scoring, search_for_device
+    from mosegedge.search.targets import Target
     from mosegedge.supernet.checkpoint import checkpoint_path, supernet_info
 
     set_threads(threads)
-    found = load_profile(profile, root=profile_root)
+    first, *rest = (Target(profile=load_profile(name, root=profile_root), reference=name) for name in profile)
     path = checkpoint_path(supernet)
     info = supernet_info(path)
     data = data or info.data
     if space:
         require_space(space, data, info.space)
+    everywhere, limits = limits_of(
+        latency_ms=max_latency_ms,
+        flops=max_flops,
+        params=max_params,
+        energy_mj=max_energy_mj,
+        memory_mib=max_memory_mib,
+        miou=min_miou,
+    )
     method = _method(configuration(config), predictor, prescreen, exploration, inner, inner_generations)
+    covered = set.intersection(*(set(target.profile.protocol.scales) for target in (first, *rest)))
     settings = replace(
         method,
         initial=_or(initial, method.initial),
         generations=_or(generations, method.generations),
         evaluations=_or(evaluations, method.evaluations),
         seed=seed,
-        max_latency_ms=max_latency_ms,
-        scales=digits(scales) if scales else tuple(sorted(found.protocol.scales)),
+        objectives=tuple(name.strip() for name in objectives.split(",")),
+        max_latency_ms=everywhere,
+        limits=limits,
+        confidence=confidence,
+        latency=latency,
+        scales=digits(scales) if scales else tuple(sorted(covered)),
         chosen=chosen,
+        pick=pick,
     )
     scoring = Scoring(
         supernet=path,
@@ -113,7 +169,9 @@ def search(
         guide_pictures=guide_pictures,
     )
     with progress() as bar:
-        result = search_for_device(found, profile, scoring, output, config=settings, progress=bar)
+        result = search_for_device(
+            first.profile, first.reference, scoring, output, config=settings, progress=bar, others=rest
+        )
     emit({"run": str(output), **result.to_json()}, text_of(result), as_json=as_json)
     say(f"Next: mosegedge report {output}; mosegedge export {output}:1 --supernet {supernet} --output bundle")
 
@@ -145,14 +203,3 @@ def _method(
 
 def _or(given: Value | None, default: Value) -> Value:
     return default if given is None else given
-
-
-def text_of(result: SearchResult) -> str:
-    """The chosen networks as a table: number, code, mIoU, latency."""
-    rows = [f"{'k':<3}{'code':<36}{'mIoU':>8}{'latency':>18}"]
-    rows += [
-        f"{k:<3}{candidate.architecture.slug:<36}{candidate.miou or 0:>8.4f}"
-        f"{candidate.latency_ms:>10.2f} +- {candidate.latency_sd_ms:.2f} ms"
-        for k, candidate in enumerate(result.chosen, start=1)
-    ]
-    return "\n".join(rows)

@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from mosegedge.report.html import Markup, join, paragraph, reading, section, tag
-from mosegedge.report.run import Run, Sources, Training
+from mosegedge.report.run import Run, Settings, Sources, Training
 from mosegedge.search.config import CONFIGURATIONS, SearchConfig
+from mosegedge.search.limits import option_of
+from mosegedge.search.objectives import ACCURACY_AND_LATENCY, objective
 
 _AGAIN = "runs/again"
 _LINE = 96
+_MEANS_ALONE = 0.5
 _SETTABLE = frozenset(
     {
-        "initial", "generations", "evaluations", "seed", "max_latency_ms", "scales", "chosen", "predictor",
-        "exploration", "prescreen.strategy", "inner.method", "inner.generations",
+        "initial", "generations", "evaluations", "seed", "objectives", "max_latency_ms", "limits", "confidence",
+        "latency", "scales", "chosen", "pick", "predictor", "exploration", "prescreen.strategy", "inner.method",
+        "inner.generations",
     }
 )  # fmt: skip
 
@@ -27,7 +31,10 @@ def commands_of(run: Run, device: str, sources: Sources, training: Training | No
     data_root = ["--data-root", str(sources.data_root)] if sources.data_root else []
     root = ["--profile-root", str(sources.profile_root)] if sources.profile_root != Path("profiles") else []
     supernet = ["--supernet", sources.supernet or manifest.supernet.path]
-    profile = ["--profile", sources.profile or manifest.profile.reference, *root]
+    profile = ["--profile", sources.profile or manifest.profile.reference]
+    for other in manifest.other_profiles.values():
+        profile += ["--profile", other.reference]
+    profile += root
     best = f"{_AGAIN}/bundles/network-{len(run.chosen)}"
     train = ["mosegedge", "train", *_training(training), *data_root, "--output", "runs/supernet"] if training else []
     search = ["mosegedge", "search", *profile, *supernet, "--data", manifest.data, *data_root, *_settings(run)]
@@ -116,9 +123,27 @@ def _settings(run: Run) -> list[str]:
     options += ["--scales", ",".join(str(scale) for scale in settings.scales), "--seed", str(settings.seed)]
     if settings.max_latency_ms is not None:
         options += ["--max-latency-ms", f"{settings.max_latency_ms:g}"]
+    options += _goals(settings)
     for name in ("guide_pictures", "statistics_pictures"):
         if name in evaluation:
             options += [f"--{name.replace('_', '-')}", str(evaluation[name])]
+    return options
+
+
+def _goals(settings: Settings) -> list[str]:
+    """Objectives, limits and the way of picking, where they are not the usual ones."""
+    options = []
+    if settings.objectives != [goal.name for goal in ACCURACY_AND_LATENCY]:
+        options += ["--objectives", ",".join(settings.objectives)]
+    for limit in settings.limits:
+        found = objective(limit.objective)
+        options += [option_of(found), f"{f'{found.label}=' if found.label else ''}{limit.bound:g}"]
+    if settings.confidence > _MEANS_ALONE:
+        options += ["--confidence", f"{settings.confidence:g}"]
+    if settings.latency != "predicted":
+        options += ["--latency", settings.latency]
+    if settings.pick != "spread":
+        options += ["--pick", settings.pick]
     return options
 
 

@@ -33,10 +33,11 @@ class SpaceReference(_Part):
 
 
 class ProfileReference(_Part):
-    """The latency profile of a run."""
+    """A latency profile of a run."""
 
     reference: str
     digest: str
+    label: str = ""
 
 
 class Trust(_Part):
@@ -66,6 +67,13 @@ class PrescreenSettings(_Part):
     strategy: str
 
 
+class LimitSettings(_Part):
+    """A limit on one objective."""
+
+    objective: str
+    bound: Finite
+
+
 class Settings(_Part):
     """The settings that the page shows; `run.json` holds all of them."""
 
@@ -74,7 +82,12 @@ class Settings(_Part):
     evaluations: int
     seed: int
     chosen: int
+    objectives: list[str]
     max_latency_ms: Finite | None
+    limits: list[LimitSettings]
+    confidence: Finite
+    latency: str
+    pick: str
     scales: list[int]
     baselines: bool
     predictor: str
@@ -88,6 +101,7 @@ class Manifest(_Part):
 
     space: SpaceReference
     profile: ProfileReference
+    other_profiles: dict[str, ProfileReference]
     supernet: SupernetReference
     trust: dict[str, Trust]
     data: str

@@ -17,6 +17,8 @@ PrescreenStrategy = Literal["hypervolume", "ehvi", "hierarchical", "latency", "s
 UniformitySolver = Literal["exact", "genetic"]
 LatencySource = Literal["predicted", "measured"]
 
+_MOST_FOR_EHVI = 3
+
 
 @dataclass(frozen=True, kw_only=True)
 class RankNetSettings:
@@ -159,7 +161,8 @@ class SearchConfig:
             raise UsageError(f"held_out is {self.held_out}; it must be a share in 0..1.")
         if not 0.5 <= self.confidence < 1:
             raise UsageError(
-                f"confidence is {self.confidence}; it must be a probability from 0.5 to below 1.", fix="--confidence 0.95"
+                f"confidence is {self.confidence}; it must be a probability from 0.5 to below 1.",
+                fix="--confidence 0.95",
             )
         _one_of(self.latency, "latency", get_args(LatencySource), "--latency")
         Pick.parse(self.pick)
@@ -230,6 +233,11 @@ def _require_one_cost(strategy: PrescreenStrategy, goals: Objectives) -> None:
             f"The pre-screening {strategy} spreads networks evenly along one cost, against mIoU.",
             known=f"The objectives are {', '.join(goal.name for goal in goals)}.",
             fix="Use --prescreen hypervolume, or --objectives miou,latency with one profile.",
+        )
+    if strategy == "ehvi" and len(goals) > _MOST_FOR_EHVI:
+        raise UsageError(
+            f"The pre-screening ehvi works with up to {_MOST_FOR_EHVI} objectives; there are {len(goals)}.",
+            fix="Use --prescreen hypervolume.",
         )
 
 

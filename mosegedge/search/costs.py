@@ -1,4 +1,4 @@
-"""What networks cost, for many of them at once: one model for each cost, and all that a search needs of them together."""
+"""What networks cost, for many of them at once: one model for each cost, and all of a search together."""
 
 from __future__ import annotations
 

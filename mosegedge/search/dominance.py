@@ -50,9 +50,9 @@ def _nondominated_rows(values: Floats) -> NDArray[np.bool_]:
 
 def _dominated(values: Floats, by: Floats) -> NDArray[np.bool_]:
     """Which rows are dominated by any of some others."""
-    no_worse = (by[None] <= values[:, None]).all(axis=2)
-    better = (by[None] < values[:, None]).any(axis=2)
-    return np.asarray((no_worse & better).any(axis=1))
+    no_worse = np.all(by[None] <= values[:, None], axis=2)
+    better = np.any(by[None] < values[:, None], axis=2)
+    return np.asarray(np.any(no_worse & better, axis=1))
 
 
 def hypervolume(values: Floats, reference: Floats) -> float:

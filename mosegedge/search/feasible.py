@@ -111,7 +111,7 @@ class Feasible:
             if excess.min() >= best:
                 break
             code, best = near[excess.argmin()], float(excess.min())
-        return code
+        return np.asarray(code)
 
     def _out_of_reach(self, limit: Limit, nearest: Codes) -> InfeasibleError:
         found = limit.of

@@ -9,8 +9,9 @@ A run folder holds
 - `timings.jsonl`: latencies measured on the device, where the search measures them;
 - `front.json`: the final front and the networks picked from it.
 
-Everything but what is measured is decided by the settings and the seed. The random numbers of a generation come from the seed and
-its number, never from what happened before in the process, so killing a search and starting it again changes nothing.
+Everything but what is measured is decided by the settings and the seed. The random numbers of a generation come from
+the seed and its number, never from what happened before in the process, so killing a search and starting it again
+changes nothing.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Search:
 
     Args:
         space: What can be built.
-        latency: What it costs on the device.
+        latency: How long it takes on the device.
         config: The settings.
         folder: The run folder; a run that is there already goes on.
         provenance: What the run is made from; part of its manifest.
@@ -76,7 +77,7 @@ class Search:
     def __init__(
         self,
         space: SearchSpace,
-        latency: LatencyModel,
+        latency: CostModel,
         config: SearchConfig,
         folder: Path,
         provenance: Provenance,

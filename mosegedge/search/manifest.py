@@ -122,7 +122,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def _may_differ(name: str) -> bool:
     """References say where something lies; what it is, its digest says."""
-    return name.startswith(_FREE_TO_DIFFER) or name.startswith("other_profiles.") and name.endswith(".reference")
+    return name.startswith(_FREE_TO_DIFFER) or (name.startswith("other_profiles.") and name.endswith(".reference"))
 
 
 def _flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:

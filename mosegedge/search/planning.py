@@ -17,8 +17,8 @@ from mosegedge.search.accuracy import PredictorFor
 from mosegedge.search.archive import Candidate, evaluated, objectives
 from mosegedge.search.config import SearchConfig
 from mosegedge.search.domain import Domain
-from mosegedge.search.fidelity import held_out_taus
 from mosegedge.search.feasible import Feasible
+from mosegedge.search.fidelity import held_out_taus
 from mosegedge.search.objectives import LATENCY, costs_among
 from mosegedge.search.prescreen import Prescreen, Reference
 from mosegedge.search.proposing import Clock, History, Proposer, Seeds

@@ -168,7 +168,9 @@ class Proposer:
     def _pool(
         self, found: Codes, predictor: Predictor, history: History, rng: np.random.Generator
     ) -> tuple[Pool, Floats]:
-        """Candidates that are not known, and their predicted accuracies: the predicted front, topped up where that leaves too few of them.
+        """Candidates that are not known, and their predicted accuracies.
+
+        They are the predicted front, topped up where that leaves too few of them.
 
         The top-up takes single changes of the found and the evaluated front, best predicted first, then random codes.
         """

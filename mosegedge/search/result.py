@@ -111,7 +111,10 @@ def shortfall(candidate: Candidate, limit: Limit, confidence: float) -> float:
 def _out_of_reach(candidates: Sequence[Candidate], limits: Sequence[Limit], confidence: float) -> InfeasibleError:
     done = evaluated(candidates)
     nearest = min(done, key=lambda one: max(shortfall(one, limit, confidence) for limit in limits))
-    named: dict[str, Objective] = {limit.of.name: limit.of for limit in limits} | {MIOU.name: MIOU, LATENCY.name: LATENCY}
+    named: dict[str, Objective] = {limit.of.name: limit.of for limit in limits} | {
+        MIOU.name: MIOU,
+        LATENCY.name: LATENCY,
+    }
     values = [
         f"{goal.kind.title}{f' on {goal.label}' if goal.label else ''} {goal.shown(value_of(nearest, goal))}"
         for goal in named.values()

@@ -1,18 +1,23 @@
-"""A search for one device: its profile, a supernet and a data set put together."""
+"""A search for one device or several: their profiles, a supernet and a data set put together."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mosegedge.data import SegmentationSet
-from mosegedge.errors import ProfileError, UsageError
+from mosegedge.devices.inventory import Device
+from mosegedge.errors import UsageError
 from mosegedge.files import sha256_of_file
 from mosegedge.profiling.profile import Profile
-from mosegedge.profiling.trust import trust_of, widened
 from mosegedge.progress import Progress
 from mosegedge.search.config import Provenance, SearchConfig
-from mosegedge.search.loop import Search, SearchResult
+from mosegedge.search.loop import Search
+from mosegedge.search.result import SearchResult
+from mosegedge.search.targets import Target, Targets, device_of
+from mosegedge.search.timing import TIMINGS, DeviceTimer
+from mosegedge.space import SearchSpace
 from mosegedge.supernet.checkpoint import load_supernet
 from mosegedge.supernet.evaluate import InheritedEvaluator
 
@@ -46,40 +51,41 @@ class Scoring:
 
 
 def search_for_device(
-    profile: Profile, reference: str, scoring: Scoring, folder: Path, *, config: SearchConfig, progress: Progress
+    profile: Profile,
+    reference: str,
+    scoring: Scoring,
+    folder: Path,
+    *,
+    config: SearchConfig,
+    progress: Progress,
+    others: Sequence[Target] = (),
+    device: Device | None = None,
 ) -> SearchResult:
-    """Searches the trade-offs between mIoU and the latency on the profiled device.
+    """Searches the trade-offs between mIoU and the costs on one or more profiled devices.
 
     Args:
         profile: Of the device and of the supernet's space.
         reference: What the user calls the profile; kept in the run's manifest.
         scoring: How networks are scored.
         folder: Run folder; a search found there goes on.
-        config: The settings.
+        config: The settings; `latency` among the objectives and limits means that on every profile.
         progress: Where it is.
+        others: Profiles of further devices.
+        device: Where latencies are measured, if they are; by its name that of the profile.
 
     Raises:
-        ProfileError: The profile was simulated, or is of another space than the supernet.
-        UsageError: A scale is to be searched that the profile does not cover.
+        ProfileError: A profile was simulated, is of another space than the supernet, or lacks what is an objective.
+        UsageError: A scale is to be searched that a profile does not cover.
     """
     supernet, _info = load_supernet(scoring.supernet)
-    if profile.origin != "measured":
-        raise ProfileError(
-            f"The profile {reference} is {profile.origin}; a search needs a measured one.",
-            fix="Measure a device: mosegedge profile --device local",
-        )
-    trust = trust_of(profile, supernet.space)
-    for text in filter(None, (trust.warning, trust.margin)):
+    targets = Targets((Target(profile=profile, reference=reference), *others))
+    targets.require_usable(config)
+    config = targets.resolved(config)
+    trusts = targets.trusts(supernet.space)
+    for text in (text for trust in trusts for text in (trust.warning, trust.margin) if text):
         progress.say(text)
-    latency = widened(profile.latency_model(supernet.space), trust)
-    uncovered = sorted(set(config.scales) - set(profile.protocol.scales))
-    if uncovered:
-        covered = ",".join(str(scale) for scale in profile.protocol.scales)
-        raise UsageError(
-            f"The profile {reference} does not cover scale digit {uncovered[0]}.",
-            known=f"It covers {covered}.",
-            fix=f"Search those: --scales {covered}; or profile the others.",
-        )
+    latency = targets.latency(0, supernet.space)
+    timer = _timer(profile, device, supernet.space, folder, progress) if config.latency == "measured" else None
     evaluator = InheritedEvaluator(
         supernet,
         scoring.train,
@@ -90,6 +96,8 @@ def search_for_device(
     provenance = Provenance(
         profile=reference,
         profile_digest=profile.digest or "",
+        label=targets.labels[0],
+        other_profiles=targets.digests,
         supernet=str(scoring.supernet),
         supernet_digest=sha256_of_file(scoring.supernet),
         data=scoring.guide.name,
@@ -97,6 +105,21 @@ def search_for_device(
             "statistics_pictures": scoring.statistics_pictures,
             "guide_pictures": scoring.guide_pictures or len(scoring.guide),
         },
-        trust={trust.profile: trust.to_json()} if trust.shortfalls else {},
+        trust={trust.profile: trust.to_json() for trust in trusts if trust.shortfalls},
     )
-    return Search(supernet.space, latency, config, folder, provenance, progress=progress).run(evaluator)
+    models = targets.models(config, supernet.space)
+    search = Search(supernet.space, latency, config, folder, provenance, progress=progress, others=models)
+    return search.run(evaluator, timer)
+
+
+def _timer(
+    profile: Profile, device: Device | None, space: SearchSpace, folder: Path, progress: Progress
+) -> DeviceTimer:
+    """Times networks where the profile was measured."""
+    return DeviceTimer(
+        device=device_of(profile, device),
+        space=space,
+        statistic=profile.protocol.statistic,
+        journal=folder / TIMINGS,
+        progress=progress,
+    )

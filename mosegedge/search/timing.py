@@ -22,8 +22,10 @@ from mosegedge.progress import Progress
 from mosegedge.search.archive import Candidate
 from mosegedge.space import Architecture, SearchSpace
 
+TIMINGS = "timings.jsonl"
 _DIGITS = 6
 _ROUNDS = 20
+_BURST = BurstSettings(min_samples=2, max_samples=4, min_ns=10_000_000, max_warmup=3)
 _AT_ONCE = 16  # networks on the device at one time
 
 
@@ -77,7 +79,7 @@ class DeviceTimer:
     journal: Path
     progress: Progress
     rounds: int = _ROUNDS
-    bursts: BurstSettings = BurstSettings(min_samples=2, max_samples=4, min_ns=10_000_000, max_warmup=3)
+    bursts: BurstSettings = _BURST
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         """Measures those that the journal lacks, then hands all on."""

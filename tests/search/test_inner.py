@@ -10,9 +10,9 @@ from standin import PROVENANCE, SPACE, Latency, evaluate, global_random_state, m
 
 from mosegedge.errors import UsageError
 from mosegedge.search import proposing
-from mosegedge.search.archive import hypervolume, nondominated
 from mosegedge.search.config import InnerSettings, SearchConfig
 from mosegedge.search.domain import Domain
+from mosegedge.search.dominance import hypervolume, nondominated
 from mosegedge.search.inner import minimise
 from mosegedge.search.loop import Search
 from mosegedge.search.problem import CodeProblem

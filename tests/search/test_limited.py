@@ -47,8 +47,8 @@ def test_the_corner_of_the_hypervolume_is_fixed_and_lies_beyond_a_limit(tmp_path
     latencies = [c.latency_ms for c in start]
     assert len(corners) == 3
     assert len(set(corners)) == 1
-    assert corners[0].miou == min(c.miou for c in start)
-    assert corners[0].latency_ms == pytest.approx(6.0 + 0.1 * (6.0 - min(latencies)) if limit else max(latencies))
+    assert corners[0].gain == min(c.miou for c in start)
+    assert corners[0].costs[0] == pytest.approx(6.0 + 0.1 * (6.0 - min(latencies)) if limit else max(latencies))
 
 
 def test_what_was_evaluated_or_failed_never_comes_back(tmp_path):

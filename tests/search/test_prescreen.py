@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from standin import global_random_state
 
 from mosegedge.errors import SearchError, UsageError
-from mosegedge.search.dominance import hypervolume
 from mosegedge.search.config import PrescreenSettings, SearchConfig
+from mosegedge.search.dominance import hypervolume
 from mosegedge.search.prescreen import (
     ExpectedHypervolume,
     Hierarchical,

@@ -5,9 +5,9 @@ import pytest
 from pymoo.core.population import Population
 from standin import SPACE, Latency, global_random_state, miou_of
 
-from mosegedge.search.archive import nondominated
 from mosegedge.search.config import InnerSettings
 from mosegedge.search.domain import Domain
+from mosegedge.search.dominance import nondominated
 from mosegedge.search.inner import minimise
 from mosegedge.search.problem import (
     CanonicalRepair,

@@ -82,12 +82,12 @@ def test_equal_latencies_and_no_candidates_are_no_trouble(rng):
 def pool(rng, size=40, front=12):
     return Pool(
         codes=np.zeros((size, 29), dtype=np.int64),
-        predicted_miou=rng.random(size),
-        predicted_sd=None,
-        latency_ms=rng.lognormal(2, 0.5, size=size),
-        front_latency_ms=rng.lognormal(2, 0.5, size=front),
-        front_miou=rng.random(front),
-        reference=Reference(latency_ms=30.0, miou=0.0),
+        gain=rng.random(size),
+        gain_sd=None,
+        costs=rng.lognormal(2, 0.5, size=(size, 1)),
+        front_costs=rng.lognormal(2, 0.5, size=(front, 1)),
+        front_gain=rng.random(front),
+        reference=Reference(costs=(30.0,), gain=0.0),
     )
 
 
@@ -100,7 +100,7 @@ def test_the_hierarchy_fills_up_with_the_best_predicted(rng):
         filled = [i for i, why in zip(selection.indices, selection.reasons, strict=True) if why == "accuracy"]
         rest = np.setdiff1d(np.arange(40), selection.indices)
         if filled:
-            assert given_pool.predicted_miou[filled].min() > given_pool.predicted_miou[rest].max()
+            assert given_pool.gain[filled].min() > given_pool.gain[rest].max()
         assert list(selection.reasons) == ["uniformity"] * len(spread) + ["accuracy"] * len(filled)
 
 

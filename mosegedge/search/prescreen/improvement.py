@@ -56,7 +56,7 @@ class Boxes:
         ]
         return np.maximum(np.array(after) - before, 0.0)
 
-    def expected_improvement(self, costs: Floats, mean: Floats, sd: Floats) -> Floats:
+    def expected_improvement(self, costs: Floats, mean: Floats, sd: Floats) -> Floats:  # noqa: ARG002
         """Refused: there is no closed form here.
 
         Raises:
