@@ -7,15 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
+from mosegedge.cli import profile_versions
 from mosegedge.cli.options import RootOption
 from mosegedge.cli.output import JsonFlag, emit
 from mosegedge.cli.profile_text import one_line, profile_text, summary
 
-profiles_app = typer.Typer(no_args_is_help=True, help="Profiles on disk: list them, show one.")
+profiles_app = typer.Typer(no_args_is_help=True, help="Profiles on disk: list them, show one, compare two.")
 
 
 def register(app: typer.Typer) -> None:
     """Adds the group of commands to the root application."""
+    profile_versions.register(profiles_app)
     app.add_typer(profiles_app, name="profiles", rich_help_panel="Measure a device")
 
 

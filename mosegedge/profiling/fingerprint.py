@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mosegedge.errors import ProfileError
 
 _Facts = dict[str, Any]
+
+_LONGEST = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that two descriptions of a device do not agree on.
+
+    Attributes:
+        place: Where it is told: `vendor.runtime.onnxruntime`.
+        before: What the first says; None where it says nothing.
+        after: What the second says.
+    """
+
+    place: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        return f"{self.place}: {_shown(self.before)} then, {_shown(self.after)} now"
 
 
 def require_same(before: _Facts, now: _Facts, *, path: Path, device: str) -> None:
@@ -45,12 +67,37 @@ def difference(before: Any, after: Any) -> str:
         before: Of the device when the measurement was begun.
         after: Of the device now.
     """
+    return _first(*_comparable(before, after))
+
+
+def differences(before: Any, after: Any) -> list[Fact]:
+    """Everything that differs between two fingerprints, by the same rule, in the order of places."""
+    return list(facts_apart(*_comparable(before, after)))
+
+
+def facts_apart(before: Any, after: Any, place: str = "") -> Iterator[Fact]:
+    """All leaves of two trees of facts that are not equal."""
+    if before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in sorted({*before, *after}):
+            yield from facts_apart(before.get(name), after.get(name), f"{place}.{name}" if place else str(name))
+    else:
+        yield Fact(place, before, after)
+
+
+def _comparable(before: Any, after: Any) -> tuple[Any, Any]:
+    """Both fingerprints, each without the vendor's facts that the other lacks."""
     if not isinstance(before, dict) or not isinstance(after, dict):
-        return _first(before, after)
+        return before, after
     sections = [fingerprint.get("vendor") for fingerprint in (before, after)]
     if not all(isinstance(vendor, dict) for vendor in sections):
-        return _first(before, after)
-    return _first({**before, "vendor": _common(*sections)}, {**after, "vendor": _common(*reversed(sections))})
+        return before, after
+    return {**before, "vendor": _common(*sections)}, {**after, "vendor": _common(*reversed(sections))}
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else str(value)[:_LONGEST]
 
 
 def _common(vendor: Any, other: Any) -> _Facts:
