@@ -17,7 +17,19 @@ from mosegedge.devices.devices_file import checked_tables
 from mosegedge.devices.inventory import Device, definitions, find_definition, template_names
 from mosegedge.errors import DeviceError
 
-TEMPLATES = ["local", "openvino", "torch", "simulated", "rtx", "jetson", "atlas200dk", "atlas200i-dk-a2", "raspberrypi"]
+TEMPLATES = [
+    "local",
+    "openvino",
+    "torch",
+    "cuda",
+    "torch-cuda",
+    "simulated",
+    "rtx",
+    "jetson",
+    "atlas200dk",
+    "atlas200i-dk-a2",
+    "raspberrypi",
+]
 WITHOUT_ADDRESS = {"rtx", "jetson", "raspberrypi"}
 
 

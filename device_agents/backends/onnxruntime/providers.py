@@ -74,6 +74,8 @@ def chosen(options: Options) -> str:
     text = "ONNX Runtime here has no %s; it has %s." % (wanted, ", ".join(names))
     if options.settings.get("provider_library"):
         text += " The library was registered, but its provider found no device that it supports."
+    elif wanted == CUDA:
+        text += " The package onnxruntime-gpu, in place of onnxruntime, brings it."
     raise RpcError(BACKEND_FAILED, text)
 
 
