@@ -1,15 +1,16 @@
 """One agent's share of a measurement: has the models built, then times them round by round.
 
 Every round visits its models in a new random order, so the bursts of one model lie minutes apart and a disturbance of
-some seconds spoils one of them at most. Rounds are cut into windows, with the sentinels timed before and after each:
-the bursts of a window that was slow as a whole are measured again later, those during which the device says that it was
-throttled after a pause.
+some seconds spoils one of them at most. Rounds are cut into batches of a few dozen bursts, and those during which the
+device says that it was throttled are measured again after a pause. Inside a batch a sentinel is timed every few bursts,
+and what lies between two slow visits is measured again later (`drift.py`).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 
 import numpy as np
 
@@ -22,16 +23,17 @@ from mosegedge.profiling.building import Builder
 from mosegedge.profiling.drift import slow_windows
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.loading import Loader
-from mosegedge.profiling.plan import MIN_PASSES, SENTINEL_BURST, Item, Plan
+from mosegedge.profiling.plan import MIN_PASSES, Item, Plan
 from mosegedge.profiling.schedule import Schedule
 from mosegedge.progress import Progress
 
-_WINDOW_BURSTS, _WINDOW_S = 48, 20.0
+_BATCH_BURSTS, _BATCH_S = 48, 20.0
+_BURSTS_A_WINDOW, _WINDOW_S = 8, 2.0
 _WAIT_FOR_LOCK_S = 10  # the agent of a run that was killed needs a moment to notice
-_COOLING_S = (10.0, 30.0, 60.0)  # pauses before a throttled window is measured again
-_MOST_REPEATS = 2  # of one burst because its window was slow
-_REPEATED_SHARE = 0.2  # of all bursts: a device that is slow half of the time is what it is
-_ROUNDS_A_LOAD = 2  # for which a network stays loaded
+_COOLING_S = (10.0, 30.0, 60.0)  # pauses before a throttled batch is measured again
+_MOST_REPEATS = 2  # of one burst, because its window was slow
+_REPEATED_SHARE = 0.3  # of all bursts: a device that is slow half of the time is what it is
+_ROUNDS_A_LOAD = 3  # for which a network stays loaded
 
 Visit = tuple[Item, int]
 
@@ -45,7 +47,7 @@ class Collector:
         self._journal = journal
         self._progress = progress
         self._schedule = Schedule(plan, journal)
-        self._window = _WINDOW_BURSTS
+        self._batch = _BATCH_BURSTS
         self._shown: int | None = None
         self._started_s = self._stamp_s = _now_s()
 
@@ -73,11 +75,11 @@ class Collector:
         while chosen := self._schedule.round():
             self._show()
             self._begin_round()
-            for window in self._windows(chosen):
+            for batch in self._batches(chosen):
                 late = budget_s is not None and _now_s() - self._started_s > budget_s
                 if late and self._least_visits() >= MIN_PASSES:
                     return f"budget of {budget_s:.0f} s"
-                self._time_cool(window)
+                self._time_cool(batch)
                 self._repeat_slow_windows()
         self._show()
         return "every model is known well enough, or was visited in every pass"
@@ -90,11 +92,11 @@ class Collector:
     def _time_what_is_there(self) -> bool:
         """Times models that are on the device and were never timed, while others are still being made."""
         ready = [item for item in self._plan.items if item.key in self._journal.models and self._is_new(item)]
-        if len(ready) < self._window // 2:
+        if len(ready) < self._batch // 2:
             return False
         if not self._journal.conditions:
             self._begin_round()
-        self._time_cool([(item, 0) for item in ready[: self._window]])
+        self._time_cool([(item, 0) for item in ready[: self._batch]])
         return True
 
     def _is_new(self, item: Item) -> bool:
@@ -124,13 +126,13 @@ class Collector:
     def _discard_unconfirmed(self) -> None:
         """Has bursts timed again of which nobody has asked whether the device was throttled meanwhile.
 
-        Windows are short from there on: whatever ends them all half-way must not have the same ones begun for ever.
+        Batches are short from there on: whatever ends them all half-way must not have the same ones begun for ever.
         """
         if visits := self._journal.unconfirmed:
             self._journal.discard(visits, reason="ended before the device was asked whether it was throttled")
-            self._window = max(1, len(visits) // 2)
+            self._batch = max(1, len(visits) // 2)
 
-    def _windows(self, chosen: Sequence[Item]) -> Iterator[list[Visit]]:
+    def _batches(self, chosen: Sequence[Item]) -> Iterator[list[Visit]]:
         """The models of one round in the random order of this round, a few dozen at a time.
 
         Models that the agent died with come last: where the others go well, it is not the board's fault.
@@ -141,61 +143,74 @@ class Collector:
         todo = [chosen[place] for place in order]
         todo.sort(key=lambda item: item.key in self._journal.crashes)
         while todo:
-            window: list[Visit] = []
+            batch: list[Visit] = []
             expected_s = 0.0
-            while todo and len(window) < self._window and expected_s < _WINDOW_S:
+            while todo and len(batch) < self._batch and expected_s < _BATCH_S:
                 item = todo.pop(0)
                 if item.key not in self._journal.failed:
-                    window.append((item, self._journal.next_visit(item.key)))
+                    batch.append((item, self._journal.next_visit(item.key)))
                     expected_s += self._journal.windows.burst_s(item.key)
-            if window:
-                yield window
-            self._window = min(2 * self._window, _WINDOW_BURSTS)
+            if batch:
+                yield batch
+            self._batch = min(2 * self._batch, _BATCH_BURSTS)
 
     def _repeat_slow_windows(self) -> None:
-        """Has the bursts of windows timed again in which the sentinels were slow from beginning to end."""
+        """Has the bursts of windows timed again before and after which a sentinel was slow."""
         windows = self._journal.windows
-        for number, excess in slow_windows(windows.lows_ns).items():
-            visits = [visit for visit in windows.visits[number] if windows.discarded[visit] < _MOST_REPEATS]
+        for number, excess in slow_windows(windows.found).items():
+            visits = [visit for visit in windows.found[number].visits if windows.discarded[visit] < _MOST_REPEATS]
             if visits and windows.discarded.total() + len(visits) <= _REPEATED_SHARE * windows.bursts:
                 self._journal.discard(visits, reason=f"the sentinels were {excess:.0%} slower than usual")
                 self._advance(-len(visits))
 
-    def _time_cool(self, window: Sequence[Visit]) -> None:
-        """Times a window; the bursts of one in which the device was throttled are measured again."""
+    def _time_cool(self, batch: Sequence[Visit]) -> None:
+        """Times a batch; the bursts of one in which the device was throttled are measured again."""
         for pause_s in (*_COOLING_S, None):
-            self._time(window)
+            self._time(batch)
             reasons = self._agent.conditions().get("throttled") or []
-            self._journal.end_window(wall_s=self._lap_s())
+            self._journal.end_batch(wall_s=self._lap_s())
             if not reasons:
                 self._journal.confirm()
                 return
             what = f"throttled: {', '.join(map(str, reasons))}"
             if pause_s is None:
-                self._journal.add_throttled([(item.key, number) for item, number in window], reason=what)
+                self._journal.add_throttled([(item.key, number) for item, number in batch], reason=what)
                 self._progress.say(f"{self._plan.device.name} stays {what}; the bursts are kept and graded C.")
                 return
-            self._journal.discard([(item.key, number) for item, number in window], reason=what)
+            self._journal.discard([(item.key, number) for item, number in batch], reason=what)
             self._progress.say(f"{self._plan.device.name} is {what}; measuring again after {pause_s:.0f} s.")
-            self._advance(-len(window))
+            self._advance(-len(batch))
             time.sleep(pause_s)
 
-    def _time(self, window: Sequence[Visit]) -> None:
+    def _time(self, batch: Sequence[Visit]) -> None:
         sentinels = [item for item in self._plan.sentinels if item.key in self._journal.models]
-        self._loader.load([*sentinels, *(item for item, _ in window)])
-        self._time_sentinels(sentinels)
-        for settings in dict.fromkeys(item.settings for item, _ in window):
-            batch = [visit for visit in window if visit[0].settings == settings and self._is_open(visit)]
-            for (item, number), burst in zip(batch, self._bursts([item for item, _ in batch], settings), strict=True):
-                self._journal.add_burst(item.key, number, burst)
-                self._advance(1, f"{item.key} {min(burst.ns(self._plan.device.clock)) / 1e6:.3f} ms")
-        self._time_sentinels(sentinels)
+        self._loader.load([*sentinels, *(item for item, _ in batch)])
+        for settings in dict.fromkeys(item.settings for item, _ in batch):
+            visits = [visit for visit in batch if visit[0].settings == settings and self._is_open(visit)]
+            order = self._with_sentinels(visits, sentinels)
+            for (item, number), burst in zip(order, self._bursts([item for item, _ in order], settings), strict=True):
+                if number is None:
+                    self._journal.add_sentinel(item.key, burst)
+                else:
+                    self._journal.add_burst(item.key, number, burst)
+                    self._advance(1, f"{item.key} {min(burst.ns(self._plan.device.clock)) / 1e6:.3f} ms")
 
-    def _time_sentinels(self, sentinels: Sequence[Item]) -> None:
+    def _with_sentinels(self, visits: Sequence[Visit], sentinels: Sequence[Item]) -> list[tuple[Item, int | None]]:
+        """The visits with a sentinel, without a number, before, after and between them; the sentinels take turns."""
         journal = self._journal
-        running = [item for item in sentinels if item.key not in journal.failed and item.key not in journal.crashes]
-        for item, burst in zip(running, self._bursts(running, SENTINEL_BURST), strict=True):
-            journal.add_sentinel(item.key, burst)
+        healthy = [item for item in sentinels if item.key not in journal.failed and item.key not in journal.crashes]
+        if not healthy or not visits:
+            return list(visits)
+        turns = cycle(healthy)
+        order: list[tuple[Item, int | None]] = [(next(turns), None)]
+        bursts, expected_s = 0, 0.0
+        for item, number in visits:
+            if bursts == _BURSTS_A_WINDOW or expected_s > _WINDOW_S:
+                order.append((next(turns), None))
+                bursts, expected_s = 0, 0.0
+            order.append((item, number))
+            bursts, expected_s = bursts + 1, expected_s + journal.windows.burst_s(item.key)
+        return [*order, (next(turns), None)]
 
     def _bursts(self, items: Sequence[Item], settings: BurstSettings) -> Iterator[Burst]:
         """One burst of each model; the one in the agent's hands is blamed when it dies."""

@@ -1,11 +1,12 @@
 """Slow changes of a device while it is measured: found by comparing models with themselves at other times.
 
-Two things are told apart. A *window* is a few dozen bursts between two visits of the sentinels, a handful of layers
-that never change: where most sentinels never came near their own low level, something else held the device for the
-whole window, and its bursts are measured again. A *round* is one visit of every model that is still open: where the
-fastest runs of most models moved together by more than their scatter can explain, the clock or the memory of the
-device was another one in that round, and its samples are divided by that factor. What hits single bursts is noise; it
-only adds time, a low quantile leaves it out, and nothing here corrects it.
+What hits single bursts is noise. It only adds time, and a low quantile over many bursts leaves it out; it is never
+corrected. Two things are. A *window* is a few bursts between two visits of a sentinel, layers that never change: where
+the sentinel was slow before and after, something else held the device meanwhile, and the bursts between are measured
+again. A *round* is one visit of every model that is still open: where even the least disturbed quarter of its models
+was slower or faster than in other rounds, by more than their scatter can explain, the clock or the memory of the device
+was another one in that round, and its samples are divided by that factor. More than a few per cent is no drift but
+a device that was not free: then nothing is divided, since the bursts that escaped it would come out too fast.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mosegedge.profiling.measurement import Measurement
+from mosegedge.profiling.windows import Window
 
-SLOW_WINDOW = 0.08
-_LEVEL = 0.2  # quantile of a sentinel's windows that counts as its level
-_FEWEST_WINDOWS = 3
-_FEWEST_MODELS = 8
-_SIGMAS, _LEAST = 4.0, 0.005
+SLOW_WINDOW = 0.05
+_LEVEL = 0.2  # quantile of a model's bursts that counts as its level
+_LEAST_DISTURBED = 0.25
+_FEWEST_VISITS = 8  # of a sentinel before it can tell
+_FEWEST_MODELS = 12
+_SIGMAS, _LEAST, _MOST = 4.0, 0.005, 0.05
 _SD_OF_MAD = 1.4826
-_SD_OF_MEDIAN = 1.2533
-_SWEEPS = 4
+_SD_OF_QUARTILE = 1.36  # of a normal distribution, for one sample
+_SWEEPS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Drift:
 
     Attributes:
         factors: Round to its factor, 1 for the round in the middle; empty where nothing is significant.
-        spread: Slowest round over fastest, minus 1, as it was measured.
+        spread: Slowest round over fastest, minus 1, as it was measured, corrected or not.
     """
 
     factors: Mapping[int, float] = field(default_factory=dict)
@@ -73,33 +76,30 @@ def drift_of(measurements: Sequence[Measurement]) -> Drift:
     rounds = [number for number, use in zip(rounds, usable, strict=True) if use]
     common, residuals = _polished(lows[:, usable])
     spread = float(np.exp(common.max() - common.min()) - 1)
-    scatter = _SD_OF_MAD * np.nanmedian(np.abs(residuals), axis=0)
-    error = _SD_OF_MEDIAN * scatter / np.sqrt(counts[usable])
-    significant = (np.abs(common) > _SIGMAS * error) & (np.abs(common) > _LEAST)
-    if not significant.any():
-        return Drift(spread=spread)
-    return Drift(
-        factors={number: float(np.exp(value)) for number, value in zip(rounds, common, strict=True)}, spread=spread
-    )
+    scatter = _SD_OF_MAD * np.nanmedian(np.abs(residuals - np.nanmedian(residuals, axis=0)), axis=0)
+    error = _SD_OF_QUARTILE * scatter / np.sqrt(counts[usable])
+    slow = np.abs(common)
+    significant = (slow > _SIGMAS * error) & (slow > _LEAST) & (slow < _MOST)
+    factors = {number: float(np.exp(common[place])) for place, number in enumerate(rounds) if significant[place]}
+    return Drift(factors, spread)
 
 
-def slow_windows(lows_ns: Sequence[Mapping[str, int]]) -> dict[int, float]:
-    """Windows in which the sentinels were slow all the time, with by how much.
-
-    Args:
-        lows_ns: For each window the fastest run of every sentinel in it; a window without sentinels is never slow.
-    """
-    judged = [window for window in lows_ns if window]
-    if len(judged) < _FEWEST_WINDOWS:
-        return {}
-    keys = sorted({key for window in judged for key in window})
-    levels = {key: np.quantile([window[key] for window in judged if key in window], _LEVEL) for key in keys}
-    excess = {
-        number: float(np.median([window[key] / levels[key] - 1 for key in window]))
-        for number, window in enumerate(lows_ns)
-        if window
+def slow_windows(windows: Sequence[Window]) -> dict[int, float]:
+    """Windows before and after which the sentinel was slow, with by how much at least."""
+    lows_ns: dict[str, list[int]] = {}
+    for window in windows:
+        for sentinel in window.sentinels:
+            lows_ns.setdefault(sentinel.key, []).append(sentinel.low_ns)
+    levels_ns = {
+        key: float(np.quantile(found, _LEVEL)) for key, found in lows_ns.items() if len(found) >= _FEWEST_VISITS
     }
-    return {number: value for number, value in excess.items() if value > SLOW_WINDOW}
+    found = {}
+    for number, window in enumerate(windows):
+        if len(window.sentinels) == 2 and all(sentinel.key in levels_ns for sentinel in window.sentinels):
+            excess = min(sentinel.low_ns / levels_ns[sentinel.key] - 1 for sentinel in window.sentinels)
+            if excess > SLOW_WINDOW:
+                found[number] = excess
+    return found
 
 
 def _polished(lows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -107,8 +107,8 @@ def _polished(lows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
     residuals = lows.copy()
     common = np.zeros(lows.shape[1])
     for _ in range(_SWEEPS):
-        residuals -= np.nanmedian(residuals, axis=1, keepdims=True)
-        step = np.nanmedian(residuals, axis=0)
+        residuals -= np.nanquantile(residuals, _LEVEL, axis=1, keepdims=True)
+        step = np.nanquantile(residuals, _LEAST_DISTURBED, axis=0)
         residuals -= step
         common += step
     return common - np.median(common), residuals

@@ -5,7 +5,7 @@
 {"type": "built", "key": ..., "notes": ...}             what the device's compiler said of it
 {"type": "burst", "key": ..., "visit": 0, ...}          raw samples; each (key, visit) counts once
 {"type": "sentinel", "key": ..., ...}                   raw samples of a layer that tells how fast the device is now
-{"type": "window", "wall_s": ...}                       end of the bursts between two visits of the sentinels
+{"type": "batch", "wall_s": ...}                        a few dozen bursts are done, and took this long
 {"type": "spent", "wall_s": ..., "build_s": ...}        time that went by otherwise, and how much of it made models
 {"type": "discard", "visits": ..., "reason": ...}       bursts that do not count: the device was slow or throttled
 {"type": "throttled", "visits": ..., "reason": ...}     bursts that count all the same: waiting did not help
@@ -17,7 +17,7 @@
 {"type": "cool", "bursts": 48}                          the device was not throttled during the bursts before this line
 {"type": "end", ...}                                    nothing more will be measured
 
-Bursts survive the end of this program at once and that of the machine from the end of their window on; all else is on
+Bursts survive the end of this program at once and that of the machine from the end of their batch on; all else is on
 disk before anything follows. What is lost is measured again.
 """
 
@@ -149,12 +149,12 @@ class ProfileJournal:
         """Records raw samples of a sentinel; they say how fast the device is and count for no entry."""
         self._append({"type": "sentinel", "key": key, **burst.raw}, wait=False)
 
-    def end_window(self, *, wall_s: float) -> None:
-        """Closes a window; its bursts are on disk from here on."""
-        self._append({"type": "window", "wall_s": round(wall_s, 3)})
+    def end_batch(self, *, wall_s: float) -> None:
+        """Ends a batch of bursts; they are on disk from here on."""
+        self._append({"type": "batch", "wall_s": round(wall_s, 3)})
 
     def add_spent(self, *, wall_s: float, build_s: float = 0.0) -> None:
-        """Records time that no window holds."""
+        """Records time that no batch holds."""
         self._append({"type": "spent", "wall_s": round(wall_s, 3), "build_s": round(build_s, 3)})
 
     def discard(self, visits: Iterable[tuple[str, int]], *, reason: str) -> None:
@@ -290,8 +290,8 @@ class ProfileJournal:
                 pass
             case "sentinel":
                 self.windows.add_sentinel(record)
-            case "window" | "spent":
-                self.windows.end(record)
+            case "batch" | "spent":
+                self.windows.spend(record)
             case "end":
                 self.ended = True
             case unknown:

@@ -27,7 +27,6 @@ _SENTINELS = 4
 _LONG_NS = 150_000_000
 LAYER_BURST = BurstSettings(min_samples=3, max_samples=10, min_ns=4_000_000, max_warmup=8, most_ns=_LONG_NS)
 NETWORK_BURST = BurstSettings(min_samples=3, max_samples=20, min_ns=40_000_000, max_warmup=4, most_ns=_LONG_NS)
-SENTINEL_BURST = BurstSettings(min_samples=3, max_samples=5, min_ns=2_000_000, max_warmup=3, most_ns=_LONG_NS // 3)
 
 # A rough processor, for estimates before anything was measured: fixed cost of a run, then multiply-adds a millisecond.
 _GUESS_FIXED_MS, _GUESS_FLOPS_PER_MS = 0.03, 45e6
@@ -140,7 +139,7 @@ class Plan:
 
     @cached_property
     def sentinels(self) -> tuple[Item, ...]:
-        """A few layers of middle size, timed before and after every window: smaller ones are mostly overhead."""
+        """A few layers of middle size, timed every few bursts: smaller ones are mostly overhead."""
         ordered = sorted(self.layers, key=lambda item: (item.flops, item.key))
         places = np.linspace(len(ordered) // 4, 3 * len(ordered) // 4, num=min(_SENTINELS, len(ordered)))
         return tuple(ordered[int(place)] for place in places)
