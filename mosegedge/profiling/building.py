@@ -116,9 +116,13 @@ class Builder:
                 self._say_once(made.warnings)
         return todo
 
+    def file_of(self, item: Item) -> ModelFile:
+        """Makes one model, without sending it."""
+        return model_file(item, self._plan, self._description)
+
     def _make(self, item: Item) -> ModelFile | Exception:
         try:
-            return model_file(item, self._plan, self._description)
+            return self.file_of(item)
         except (ExportError, ModelRefusedError) as error:
             return error
 

@@ -24,6 +24,7 @@ from mosegedge.profiling.drift import slow_windows
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.loading import Loader
 from mosegedge.profiling.plan import MIN_PASSES, Item, Plan
+from mosegedge.profiling.probing import Prober
 from mosegedge.profiling.schedule import Schedule
 from mosegedge.progress import Progress
 
@@ -66,15 +67,17 @@ class Collector:
             )
             build_s = builder.run(self._time_what_is_there)
             self._journal.add_spent(wall_s=self._lap_s(), build_s=build_s)
-            self._journal.end(reason=self._measure())
+            prober = Prober(self._agent, self._journal, clock=self._plan.device.clock, build=builder.file_of)
+            self._journal.end(reason=self._measure(prober))
         return description
 
-    def _measure(self) -> str:
+    def _measure(self, prober: Prober) -> str:
         """Times round by round; returns why it ended."""
         budget_s = self._plan.settings.budget_s
         while chosen := self._schedule.round():
             self._show()
             self._begin_round()
+            prober.visit(len(self._journal.conditions) - 1)
             for batch in self._batches(chosen):
                 late = budget_s is not None and _now_s() - self._started_s > budget_s
                 if late and self._least_visits() >= MIN_PASSES:

@@ -11,6 +11,8 @@
 {"type": "throttled", "visits": ..., "reason": ...}     bursts that count all the same: waiting did not help
 {"type": "crash", "key": ...}                           the agent died with this model in its hands
 {"type": "failed", "key": ..., "error": ...}            the device cannot run this model
+{"type": "probe", "key": ..., "visit": 0, ...}          raw samples of a probe of the roofline
+{"type": "refused" | "no probes", ...}                  the device does not take a probe; why none is timed any more
 {"type": "event", "time": ..., "text": ...}             the agent or the connection was lost, and why
 {"type": "resumed", "time": ..., "text": ...}           measuring went on after that, or after another start
 {"type": "conditions", ...}                             clocks, temperature and load; a round of bursts begins
@@ -36,6 +38,7 @@ from mosegedge.files import Journal
 from mosegedge.profiling.fingerprint import require_same
 from mosegedge.profiling.measurement import Measurement
 from mosegedge.profiling.plan import Plan
+from mosegedge.profiling.probe_record import ProbeRecord
 from mosegedge.profiling.windows import Windows
 
 
@@ -59,6 +62,7 @@ class ProfileJournal:
         self.begin_record: dict[str, Any] | None = None
         self.ended = False
         self.windows = Windows()
+        self.probes = ProbeRecord(self._append, self.windows)
         self.built_bytes: dict[str, int] = {}
         self._bursts: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
         self._sent: dict[str, list[str]] = {}
@@ -279,6 +283,9 @@ class ProfileJournal:
                 self.crashes.pop(record["key"], None)
                 if self._tells_of_heat:
                     self._unconfirmed[record["key"], record["visit"]] = None
+            case "probe" | "refused" | "no probes":
+                self.probes.take(record)
+                self.crashes.pop(record.get("key", ""), None)
             case "failed":
                 self.failed[record["key"]] = record["error"]
             case "event":

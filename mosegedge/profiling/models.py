@@ -11,6 +11,7 @@ from mosegedge.devices.replies import DeviceDescription
 from mosegedge.devices.suiting import in_forms_of, in_precision_of, target_of_device
 from mosegedge.errors import ExportError
 from mosegedge.profiling.plan import Item, Plan
+from mosegedge.profiling.roofline import ProbeSpec
 from mosegedge.space import Architecture
 
 # PyTorch's exporter and its number of threads are global: devices that are profiled side by side build in turn.
@@ -35,7 +36,7 @@ class ModelFile:
 
 
 def model_file(item: Item, plan: Plan, description: DeviceDescription) -> ModelFile:
-    """The file of one layer or network for one device.
+    """The file of one layer, network or probe for one device.
 
     Args:
         item: What to build.
@@ -50,7 +51,10 @@ def model_file(item: Item, plan: Plan, description: DeviceDescription) -> ModelF
 
     suited = in_forms_of(plan.device, onnx_of(item, plan))
     warnings = _warnings(suited, target_of_device(plan.device))
-    content, model_format, notes = prepare(plan.device, in_precision_of(plan.device, description, suited))
+    # A probe is in its precision from the start: what it moves has to be known.
+    is_ready = isinstance(item.source, ProbeSpec)
+    precise = suited if is_ready else in_precision_of(plan.device, description, suited)
+    content, model_format, notes = prepare(plan.device, precise)
     return ModelFile(content, model_format, tuple(notes), warnings)
 
 
@@ -74,7 +78,12 @@ def _warnings(onnx: bytes, target: str) -> tuple[str, ...]:
 
 
 def onnx_of(item: Item, plan: Plan) -> bytes:
-    """ONNX in single precision, with weights that depend only on the layer, or on the network and its space."""
+    """ONNX in single precision, with weights that depend only on the layer, or on the network and its space.
+
+    Probes are in the precision of the device.
+    """
+    if isinstance(item.source, ProbeSpec):
+        return _onnx_of_probe(item.source, plan)
     # torch is needed from here on, and only here.
     from mosegedge.networks.onnx import onnx_of_layer, onnx_of_network
 
@@ -82,6 +91,15 @@ def onnx_of(item: Item, plan: Plan) -> bytes:
         if isinstance(item.source, Architecture):
             return onnx_of_network(plan.space, item.source, opset=plan.device.opset)
         return onnx_of_layer(item.source, opset=plan.device.opset)
+
+
+def _onnx_of_probe(spec: ProbeSpec, plan: Plan) -> bytes:
+    from mosegedge.networks.probes import onnx_of_convolution, onnx_of_relu
+
+    opset, half = plan.device.opset, plan.device.precision == "fp16"
+    if spec.kernel:
+        return onnx_of_convolution(spec.shape, kernel=spec.kernel, opset=opset, half=half)
+    return onnx_of_relu(spec.shape, opset=opset, half=half)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from mosegedge.devices.inventory import Device
 from mosegedge.errors import UsageError
 from mosegedge.files import canonical_json, sha256_of_bytes
 from mosegedge.profiling.fit import Method
+from mosegedge.profiling.roofline import ProbeSpec
 from mosegedge.space import Architecture, LayerSpec, SearchSpace
 from mosegedge.space.architecture import SCALE
 from mosegedge.space.codes import LOWER_BOUNDS, UPPER_BOUNDS, Codes
@@ -91,12 +92,12 @@ class Item:
 
     Attributes:
         key: Canonical name, unique in the plan.
-        source: The layer or the network.
+        source: The layer, the network, or the probe of the roofline.
         flops: Multiply-adds.
     """
 
     key: str
-    source: LayerSpec | Architecture
+    source: LayerSpec | Architecture | ProbeSpec
     flops: int
 
     @property

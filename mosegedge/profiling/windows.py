@@ -70,6 +70,10 @@ class Windows:
         self.found.append(Window([sentinel]))
         self._add_time(record)
 
+    def add_probe(self, record: dict[str, Any]) -> None:
+        """Takes a burst of a probe of the roofline."""
+        self._add_time(record)
+
     def spend(self, record: dict[str, Any]) -> None:
         """Takes time that went by; what was timed before it has nothing to do with what comes."""
         self.wall_s += record["wall_s"]

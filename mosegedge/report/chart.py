@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mosegedge.report.html import Attributes, Markup, join, tag
-from mosegedge.report.scale import Scale
+from mosegedge.report.scale import Axis, LogScale, Scale
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 18.0, 42.0, 62.0
 
@@ -41,8 +41,8 @@ class Frame:
     """
 
     size: Size
-    x: Scale
-    y: Scale
+    x: Axis
+    y: Axis
     x_label: str
     y_label: str
 
@@ -73,6 +73,19 @@ def frame(
         size=size,
         x=replace(x, whole=whole_x),
         y=Scale.around(y_values, size.height - _BOTTOM, _TOP, zero=from_zero),
+        x_label=x_label,
+        y_label=y_label,
+    )
+
+
+def log_frame(
+    size: Size, x_values: Iterable[float], y_values: Iterable[float], *, x_label: str, y_label: str
+) -> Frame:
+    """A frame with two logarithmic axes; all values are larger than 0."""
+    return Frame(
+        size=size,
+        x=LogScale.around(x_values, _LEFT, size.width - _RIGHT),
+        y=LogScale.around(y_values, size.height - _BOTTOM, _TOP),
         x_label=x_label,
         y_label=y_label,
     )

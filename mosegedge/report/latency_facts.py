@@ -83,13 +83,12 @@ def compare(networks: list[MeasuredNetwork]) -> Comparison:
     )
 
 
-def read_latency_facts(reference: str, digest: str, space: SearchSpace, root: Path) -> LatencyFacts:
+def open_profile(reference: str, digest: str, root: Path) -> Profile:
     """Opens the profile that a search used.
 
     Args:
         reference: As `load_profile` takes it.
         digest: What the run says that the profile's digest is.
-        space: The space of the run.
         root: Folder of the profiles.
 
     Raises:
@@ -103,7 +102,7 @@ def read_latency_facts(reference: str, digest: str, space: SearchSpace, root: Pa
             f"The profile {reference} has the digest {(profile.digest or 'none')[:12]}, the search used {digest[:12]}.",
             fix="Name the profile of the search: mosegedge report RUN --profile FILE",
         )
-    return facts_of(profile, space)
+    return profile
 
 
 def facts_of(profile: Profile, space: SearchSpace) -> LatencyFacts:

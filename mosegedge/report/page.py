@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mosegedge.errors import MosegedgeError, SpaceError
 from mosegedge.files import sha256_of_file, write_atomic
+from mosegedge.profiling.explain import Explanation, explain
 from mosegedge.progress import Progress, Silent
 from mosegedge.report.bundles import VerifiedBundle, read_bundles
 from mosegedge.report.commands import commands_section
@@ -17,11 +18,12 @@ from mosegedge.report.generations import generations_section
 from mosegedge.report.header import header
 from mosegedge.report.html import Markup, tag
 from mosegedge.report.latency import latency_section
-from mosegedge.report.latency_facts import LatencyFacts, read_latency_facts
+from mosegedge.report.latency_facts import LatencyFacts, facts_of, open_profile
 from mosegedge.report.networks import networks_section
 from mosegedge.report.pictures import pictures_section
 from mosegedge.report.predictions import Predictions, open_source, predict
 from mosegedge.report.run import Missing, Run, Sources, Training, read_run
+from mosegedge.report.why import why_section
 from mosegedge.space import SearchSpace
 
 __all__ = ["Contents", "Report", "Sources", "build_report", "render"]
@@ -51,6 +53,7 @@ class Contents:
         run: The run folder.
         space: Its search space.
         facts: Its latency profile.
+        explained: Where the time of the chosen networks goes.
         bundles: Exported and verified networks.
         predictions: Sample pictures.
         training: Of its supernet, None where the checkpoint could not be opened.
@@ -61,6 +64,7 @@ class Contents:
     run: Run
     space: SearchSpace | Missing
     facts: LatencyFacts | Missing
+    explained: tuple[Explanation, ...] | Missing
     bundles: tuple[VerifiedBundle, ...]
     predictions: Predictions | Missing
     training: Training | None
@@ -91,10 +95,12 @@ def build_report(
     sources = sources or Sources()
     run = read_run(folder)
     space = _space(run, sources.space)
+    facts, explained = _latency(run, space, sources)
     contents = Contents(
         run=run,
         space=space,
-        facts=_facts(run, space, sources),
+        facts=facts,
+        explained=explained,
         bundles=read_bundles(folder),
         predictions=_predictions(run, sources, pictures, progress or Silent()),
         training=_training(run, sources),
@@ -132,6 +138,7 @@ def render(contents: Contents) -> str:
         latency_section(facts, contents.bundles),
         generations_section(run),
         networks_section(contents.space, run.chosen),
+        why_section(contents.explained),
         pictures_section(contents.predictions),
         commands_section(run, device, contents.sources, contents.training),
     )
@@ -151,14 +158,23 @@ def _space(run: Run, name: str | None) -> SearchSpace | Missing:
     return space
 
 
-def _facts(run: Run, space: SearchSpace | Missing, sources: Sources) -> LatencyFacts | Missing:
+def _latency(
+    run: Run, space: SearchSpace | Missing, sources: Sources
+) -> tuple[LatencyFacts | Missing, tuple[Explanation, ...] | Missing]:
+    """What the profile says of itself, and of the chosen networks."""
     if isinstance(space, Missing):
-        return space
-    profile = run.manifest.profile
+        return space, space
+    reference = run.manifest.profile
     try:
-        return read_latency_facts(sources.profile or profile.reference, profile.digest, space, sources.profile_root)
+        profile = open_profile(sources.profile or reference.reference, reference.digest, sources.profile_root)
+        facts = facts_of(profile, space)
     except (MosegedgeError, OSError) as error:
-        return Missing(str(error))
+        return Missing(str(error)), Missing(str(error))
+    try:
+        model = profile.latency_model(space)
+        return facts, tuple(explain(profile, model, candidate.architecture) for candidate in run.chosen)
+    except MosegedgeError as error:
+        return facts, Missing(str(error))
 
 
 def _predictions(run: Run, sources: Sources, pictures: int, progress: Progress) -> Predictions | Missing:

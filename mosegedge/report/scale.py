@@ -1,4 +1,4 @@
-"""From values to pixels: linear scales with ticks at round numbers."""
+"""From values to pixels: linear and logarithmic scales with ticks at round numbers."""
 
 from __future__ import annotations
 
@@ -73,6 +73,59 @@ class Scale:
         values = self.ticks(most)
         decimals = _decimals(values[1] - values[0]) if len(values) > 1 else 2
         return [(value, f"{value + 0.0:.{decimals}f}".replace("-", "\u2212")) for value in values]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogScale:
+    """A logarithmic map from values to pixels.
+
+    Attributes:
+        low: Value at `start`, larger than 0.
+        high: Value at `end`; larger than `low`.
+        start: Pixel of `low`.
+        end: Pixel of `high`.
+    """
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.high) and 0 < self.low < self.high):
+            raise ValueError(f"a logarithmic scale cannot go from {self.low} to {self.high}")
+
+    @classmethod
+    def around(cls, values: Iterable[float], start: float, end: float) -> LogScale:
+        """A scale that shows all values, with a third of a factor of two beyond them.
+
+        Args:
+            values: What it must show, all larger than 0; none at all gives 1 to 10.
+            start: Pixel of its low end.
+            end: Pixel of its high end.
+        """
+        known = list(values) or [1.0, 10.0]
+        beyond = 2**0.34
+        return cls(low=min(known) / beyond, high=max(known) * beyond, start=start, end=end)
+
+    def __call__(self, value: float) -> float:
+        """The pixel of a value."""
+        return self.start + math.log(value / self.low) / math.log(self.high / self.low) * (self.end - self.start)
+
+    def labels(self, most: int = 6) -> list[tuple[float, str]]:
+        """At most `most` powers of ten; where there are fewer than three, 2 and 5 times those as well."""
+        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+        ticks: list[float] = []
+        for factors in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0)):
+            found = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
+            inside = [value for value in found if self.low <= value <= self.high]
+            if len(inside) <= most or not ticks:
+                ticks = inside
+        every = math.ceil(len(ticks) / most) if ticks else 1
+        return [(value, f"{value:.12g}") for value in ticks[::every]]
+
+
+Axis = Scale | LogScale
 
 
 def _round_step(least: float, steps: tuple[float, ...]) -> float:

@@ -1,13 +1,17 @@
-"""Parameters and FLOPs in closed form.
+"""Parameters, FLOPs and elements moved in closed form.
 
 FLOPs are multiply-adds of convolutions only; parameters are convolution weights and biases plus two per
 batch-norm channel. These are the rules under which the paper's baseline rows come out to the printed digit.
+
+Elements moved are what a layer cannot do without: its weights as they are deployed (norms folded into a bias), its
+inputs and its outputs, each once. What it keeps for itself between two of its convolutions is not counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 
 from mosegedge.space.layers import BottleneckSpec, DecoderSpec, LayerSpec, StemSpec
 
@@ -28,6 +32,11 @@ class Conv:
         """Weights, and either the bias or the two batch-norm vectors."""
         extra = self.out_channels if self.bias else 2 * self.out_channels
         return self.in_channels * self.out_channels * self.kernel**2 + extra
+
+    @property
+    def deployed(self) -> int:
+        """Weights and biases once the norm is folded in."""
+        return self.in_channels * self.out_channels * self.kernel**2 + self.out_channels
 
     @property
     def flops(self) -> int:
@@ -54,6 +63,22 @@ def params_of(spec: LayerSpec) -> int:
 def flops_of(spec: LayerSpec) -> int:
     """Multiply-adds of a layer at batch 1."""
     return sum(conv.flops for conv in convolutions(spec))
+
+
+def elements_moved_of(spec: LayerSpec) -> int:
+    """Weights, inputs and outputs of a layer at batch 1, in elements."""
+    weights = sum(conv.deployed for conv in convolutions(spec))
+    return weights + sum(prod(shape) for shape in spec.input_shapes) + _output_elements(spec)
+
+
+def _output_elements(spec: LayerSpec) -> int:
+    match spec:
+        case StemSpec():
+            return spec.out_channels * (spec.height // 4) * (spec.width // 4)
+        case BottleneckSpec():
+            return spec.out_channels * (spec.height // spec.stride) * (spec.width // spec.stride)
+        case DecoderSpec():
+            return spec.classes * spec.height * spec.width
 
 
 def _stem(spec: StemSpec) -> Iterator[Conv]:
