@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,13 +17,7 @@ def explain_result(found: Explanation) -> dict[str, Any]:
     roofline = found.roofline
     return {
         "summary": summary_words(found),
-        "roofline": None
-        if roofline is None
-        else {
-            "peak_gmacs_per_s": roofline.peak_gmacs_per_s,
-            "bandwidth_gb_per_s": roofline.bandwidth_gb_per_s,
-            "launch_ms": roofline.launch_ms,
-        },
+        "roofline": None if roofline is None else asdict(roofline),
         "layers": [
             {
                 "slot": layer.slot,
@@ -82,7 +77,7 @@ def _layer_table(found: Explanation) -> str:
     from mosegedge.profiling.explain_words import layer_words
 
     head = ("layer", "ms", "share", "alone ms", "M MACs", "KiB", "MACs/B", "bound by", "of the roof", "what it is")
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             layer.slot.removeprefix("encoder."),
             f"{layer.latency_ms:.3f}",
@@ -113,11 +108,13 @@ def _roof_lines(found: Explanation) -> list[str]:
         return []
     roofline = found.roofline
     beyond = any((layer.efficiency or 0.0) > 1 for layer in found.layers)
-    return [
-        f"Roof: {roofline.peak_gmacs_per_s:.1f} billion multiply-adds/s, {roofline.bandwidth_gb_per_s:.1f} GB/s, "
-        f"{roofline.launch_ms:.4f} ms for a model that computes nothing; below {roofline.ridge:.1f} multiply-adds "
-        f"a byte the memory is the limit.{' ' + CACHED if beyond else ''}"
-    ]
+    text = (
+        f"Roof: {roofline.peak_gmacs_per_s:.1f} billion multiply-adds/s ({roofline.convolution}), "
+        f"{roofline.bandwidth_gb_per_s:.1f} GB/s ({roofline.copied_mib:.0f} MiB copied), "
+        f"{roofline.launch_ms:.4f} ms for a model that computes nothing. Below {roofline.ridge:.1f} multiply-adds a "
+        "byte the memory is the limit."
+    )
+    return [f"{text} {CACHED}" if beyond else text]
 
 
 def _digit_table(found: Explanation) -> str:

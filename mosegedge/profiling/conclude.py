@@ -20,7 +20,9 @@ from mosegedge.profiling.latency import LatencyModel
 from mosegedge.profiling.measurement import Measurement, Statistic, choose_statistic
 from mosegedge.profiling.model import Evidence, fit_model, latency_model_of
 from mosegedge.profiling.plan import Item, Plan
+from mosegedge.profiling.probing import measured_roofline
 from mosegedge.profiling.profile import Profile
+from mosegedge.profiling.roofline import Roofline
 from mosegedge.profiling.sections import (
     CertificateSection,
     DeviceSection,
@@ -29,6 +31,7 @@ from mosegedge.profiling.sections import (
     NetworkEntry,
     NoteEntry,
     Role,
+    RooflineSection,
     SpaceReference,
     Timing,
 )
@@ -59,6 +62,7 @@ def conclude(
     evidence = _evidence(plan, journal, measured, statistic)
     section = fit_model(evidence, plan.settings.method, sorted(plan.settings.scales))
     model = latency_model_of(evidence, section, name="under test", device=plan.device.name)
+    roofline = measured_roofline(journal.probes, plan.device, statistic)
     return Profile(
         version=version,
         parent=parent,
@@ -79,14 +83,23 @@ def conclude(
         protocol=protocol_section(plan, journal, statistic, drifts),
         entries=list(evidence.entries),
         networks=list(evidence.networks),
-        notes=[NoteEntry(text=text, models=count) for text, count in sorted(journal.notes.items())],
+        notes=_notes(journal, roofline),
         failed=[FailedEntry(key=key, error=error) for key, error in evidence.failed.items()],
         model=section,
         certificate=_certificate(plan, measured, values_ms, model, statistic),
         repeatability=repeatability_section(plan, measured, statistic, drifts),
+        roofline=RooflineSection(**asdict(roofline)) if isinstance(roofline, Roofline) else None,
         effort=effort_section(journal),
         journal_sha256=sha256_of_file(journal.path),
     )
+
+
+def _notes(journal: ProfileJournal, roofline: Roofline | str) -> list[NoteEntry]:
+    """What compilers said, and why there is no roofline where there is none."""
+    said = dict(journal.notes)
+    if isinstance(roofline, str):
+        said[f"The roofline was not measured: {roofline}"] = 1
+    return [NoteEntry(text=text, models=count) for text, count in sorted(said.items())]
 
 
 def _measurements(plan: Plan, journal: ProfileJournal) -> dict[str, Measurement]:

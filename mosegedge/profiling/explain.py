@@ -209,11 +209,7 @@ def roofline_in(profile: Profile) -> Roofline | None:
     section = profile.roofline
     if section is None:
         return None
-    return Roofline(
-        peak_gmacs_per_s=section.peak_gmacs_per_s,
-        bandwidth_gb_per_s=section.bandwidth_gb_per_s,
-        launch_ms=section.launch_ms,
-    )
+    return Roofline(**section.model_dump())
 
 
 def bytes_moved(spec: LayerSpec, precision: str) -> int:

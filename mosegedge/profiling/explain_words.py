@@ -25,8 +25,9 @@ def layer_words(spec: LayerSpec) -> str:
             residual = ", residual" if spec.residual else ""
             return f"3-{spec.middle_channels}-{spec.out_channels} channels{residual}, {size}"
         case BottleneckSpec():
+            stride = ", stride 2" if spec.stride > 1 else ""
             widths = f"{spec.in_channels}-{spec.hidden_channels}-{spec.out_channels} channels"
-            return f"{widths}{', stride 2' if spec.stride > 1 else ''}{', projection' if spec.projection else ''}, {size}"
+            return f"{widths}{stride}{', projection' if spec.projection else ''}, {size}"
         case DecoderSpec():
             return f"{spec.c16} and {spec.c32} to {spec.heads} channels, {spec.classes} classes, {size}"
 
@@ -73,6 +74,8 @@ def follow_words(cost: DigitCost) -> str:
 
 def _bounds(found: Explanation) -> str:
     counted = [(found.bound_by(bound), words) for bound, words in _BOUNDS]
+    if any(count == len(found.layers) for count, _ in counted):
+        return f"All {len(found.layers)} layers are {max(counted)[1]}."
     named = [f"{count} {words}" for count, words in sorted(counted, reverse=True) if count]
     return f"Of {len(found.layers)} layers {_listed(named)}."
 
@@ -92,5 +95,5 @@ def _far_from_roof(found: Explanation) -> list[str]:
     if not known:
         return []
     efficiency, part = min(known)
-    words = part_words(part)
-    return [f"{words[0].upper()}{words[1:]} runs at {efficiency:.0%} of the roof."]
+    whole = sum(layer.roof_ms or 0.0 for layer in found.layers) / found.latency_ms
+    return [f"The network runs at {whole:.0%} of the roof, {part_words(part)} at {efficiency:.0%}."]

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from mosegedge.devices.agent_client import AgentClient, BurstSettings
+from mosegedge.devices.inventory import Device
 from mosegedge.errors import AgentError, ConnectionLostError, DeviceBusyError, DeviceError, ExportError
 from mosegedge.profiling.journal import ProfileJournal
+from mosegedge.profiling.measurement import Statistic
 from mosegedge.profiling.models import ModelFile
 from mosegedge.profiling.plan import Item
-from mosegedge.profiling.roofline import EMPTY, LADDERS, LONG_ENOUGH_MS, ProbeSpec
+from mosegedge.profiling.probe_record import ProbeRecord
+from mosegedge.profiling.roofline import EMPTY, LADDERS, LONG_ENOUGH_MS, ProbeSpec, Roofline, roofline_of
 
 PROBE_BURST = BurstSettings(min_samples=2, max_samples=6, min_ns=10_000_000, max_warmup=3)
 _ROUNDS = 8
@@ -96,3 +99,19 @@ class Prober:
         model = self._build(Item(spec.key, spec, spec.multiply_adds))
         self._sent[spec.key] = self._agent.send(model.content, model.model_format), model.model_format
         return self._sent[spec.key]
+
+
+def measured_roofline(probes: ProbeRecord, device: Device, statistic: Statistic) -> Roofline | str:
+    """The roofline that follows from a journal, or why there is none."""
+    if probes.given_up:
+        return probes.given_up
+    times_ms = {}
+    for spec in (spec for ladder in LADDERS for spec in ladder):
+        measurement = probes.measurement(spec.key, clock=device.clock)
+        if measurement is not None:
+            times_ms[spec] = measurement.value_ms(statistic)
+    found = roofline_of(times_ms, device.precision)
+    if isinstance(found, str) and probes.refused:
+        key, error = next(iter(probes.refused.items()))
+        return f"{found}; {key} was refused: {error}"
+    return found

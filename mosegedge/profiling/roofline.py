@@ -99,11 +99,15 @@ class Roofline:
         peak_gmacs_per_s: Billions of multiply-adds a second that a convolution reached.
         bandwidth_gb_per_s: Billions of bytes a second that were read and written.
         launch_ms: What a run takes that computes nothing.
+        convolution: The convolution that reached the peak.
+        copied_mib: What was read and written for the bandwidth, together; it has to be more than caches hold.
     """
 
     peak_gmacs_per_s: float
     bandwidth_gb_per_s: float
     launch_ms: float
+    convolution: str
+    copied_mib: float
 
     def compute_ms(self, multiply_adds: float) -> float:
         """The least time for so many multiply-adds."""
@@ -137,10 +141,15 @@ def roofline_of(times_ms: Mapping[ProbeSpec, float], precision: str) -> Roofline
     if not convolutions or not copies:
         return f"no {'copy' if convolutions else 'convolution'} took much longer than an empty model"
     largest = max(copies, key=lambda spec: spec.elements)
+    gmacs_per_s = {spec: spec.multiply_adds / busy_ms[spec] / 1e6 for spec in convolutions}
+    best = max(convolutions, key=lambda spec: gmacs_per_s[spec])
+    copied = bytes_copied(largest, precision)
     return Roofline(
-        peak_gmacs_per_s=max(spec.multiply_adds / busy_ms[spec] / 1e6 for spec in convolutions),
-        bandwidth_gb_per_s=bytes_copied(largest, precision) / busy_ms[largest] / 1e6,
+        peak_gmacs_per_s=gmacs_per_s[best],
+        bandwidth_gb_per_s=copied / busy_ms[largest] / 1e6,
         launch_ms=launch_ms,
+        convolution=best.key.removeprefix("probe convolution "),
+        copied_mib=copied / 2**20,
     )
 
 

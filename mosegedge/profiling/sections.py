@@ -12,6 +12,7 @@ from mosegedge.space import Architecture
 from mosegedge.space.space import SCALES
 
 Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -187,11 +188,13 @@ class RepeatabilitySection(Section):
 
 
 class RooflineSection(Section):
-    """What the device can do at best, each number measured."""
+    """What the device can do at best, each number measured (see `mosegedge.profiling.roofline`)."""
 
-    peak_gmacs_per_s: NonNegative
-    bandwidth_gb_per_s: NonNegative
-    launch_ms: NonNegative = Field(description="what a model without work takes")
+    peak_gmacs_per_s: Positive
+    bandwidth_gb_per_s: Positive
+    launch_ms: Milliseconds = Field(description="what a model without work takes")
+    convolution: str = Field(description="kernel, channels and size of the convolution that reached the peak")
+    copied_mib: Positive = Field(description="read and written together for the bandwidth")
 
 
 class EffortSection(Section):

@@ -78,9 +78,7 @@ def frame(
     )
 
 
-def log_frame(
-    size: Size, x_values: Iterable[float], y_values: Iterable[float], *, x_label: str, y_label: str
-) -> Frame:
+def log_frame(size: Size, x_values: Iterable[float], y_values: Iterable[float], *, x_label: str, y_label: str) -> Frame:
     """A frame with two logarithmic axes; all values are larger than 0."""
     return Frame(
         size=size,

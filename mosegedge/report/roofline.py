@@ -6,7 +6,7 @@ from mosegedge.profiling.explain import Explanation, LayerTime
 from mosegedge.profiling.explain_words import layer_words
 from mosegedge.profiling.roofline import Roofline
 from mosegedge.report.chart import PANEL, Frame, chart, log_frame, path
-from mosegedge.report.html import Markup, tag
+from mosegedge.report.html import Attributes, Markup, tag
 
 _SMALLEST, _LARGEST = 3.0, 17.0
 
@@ -28,7 +28,7 @@ def roofline_chart(found: Explanation) -> Markup:
     dots = [_dot(axes, layer) for layer in sorted(layers, key=lambda layer: -layer.share)]
     label = f"{len(layers)} layers of network {found.architecture} by arithmetic intensity and by speed"
     label += ", with the roof of the device." if roof else "."
-    return chart(axes, label, *([path(axes, roof, "roof")] if roof else []), *dots)
+    return chart(axes, label, *(_roof(axes, found.roofline, roof) if found.roofline else []), *dots)
 
 
 def _reached(layer: LayerTime) -> float:
@@ -40,6 +40,17 @@ def _corners(roofline: Roofline, intensities: list[float]) -> list[tuple[float, 
     low, high = min([*intensities, roofline.ridge / 2]), max([*intensities, roofline.ridge * 2])
     peak = roofline.peak_gmacs_per_s
     return [(low, low * roofline.bandwidth_gb_per_s), (roofline.ridge, peak), (high, peak)]
+
+
+def _roof(axes: Frame, roofline: Roofline, corners: list[tuple[float, float]]) -> list[Markup]:
+    """The roof with its two numbers."""
+    peak: Attributes = {"x": axes.right, "y": axes.y(corners[-1][1]) - 7, "text-anchor": "end"}
+    foot: Attributes = {"x": axes.x(corners[0][0]) + 12, "y": axes.y(corners[0][1]) + 4}
+    return [
+        path(axes, corners, "roof"),
+        tag("text", {"class": "quiet", **peak}, f"{roofline.peak_gmacs_per_s:.3g}"),
+        tag("text", {"class": "quiet", **foot}, f"{roofline.bandwidth_gb_per_s:.3g} GB/s"),
+    ]
 
 
 def _dot(axes: Frame, layer: LayerTime) -> Markup:

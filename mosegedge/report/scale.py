@@ -113,10 +113,10 @@ class LogScale:
         return self.start + math.log(value / self.low) / math.log(self.high / self.low) * (self.end - self.start)
 
     def labels(self, most: int = 6) -> list[tuple[float, str]]:
-        """At most `most` powers of ten; where there are fewer than three, 2 and 5 times those as well."""
+        """At most `most` powers of ten; between them, as many round numbers as there is room for."""
         first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
         ticks: list[float] = []
-        for factors in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0)):
+        for factors in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)):
             found = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
             inside = [value for value in found if self.low <= value <= self.high]
             if len(inside) <= most or not ticks:

@@ -12,22 +12,29 @@ from mosegedge.report.roofline import layer_title
 from mosegedge.report.scale import Scale
 
 _WIDTH, _LEFT, _RIGHT, _TOP = 680.0, 34.0, 92.0, 6.0
-_ROW, _BAR = 50.0, 32.0
-_WIDE_ENOUGH = 62.0
+_ROW, _BAR = 46.0, 34.0
+_WIDE_ENOUGH = 52.0
 PARTS = ("stem", "stage1", "stage2", "stage3", "stage4", "decoder")
 OUTSIDE = "outside"
 
 
 def shares_chart(networks: Sequence[Explanation]) -> Markup:
-    """Bars in milliseconds; each part has its colour, and thin lines part its layers."""
-    height = _TOP + _ROW * len(networks) + 4
-    scale = Scale(
-        low=0.0, high=max(found.latency_ms for found in networks), start=_LEFT, end=_WIDTH - _RIGHT
-    )
-    rows = [_row(found, k, scale, _TOP + _ROW * (k - 1)) for k, found in enumerate(networks, start=1)]
+    """Bars in milliseconds; each part has its colour, and thin lines part its layers. Several bars are numbered."""
+    height = shares_height(len(networks))
+    longest = max(sum(max(cost_ms, 0.0) for cost_ms in found.parts_ms.values()) for found in networks)
+    scale = Scale(low=0.0, high=longest, start=_LEFT, end=_WIDTH - _RIGHT)
+    rows = [
+        _row(found, str(k) if len(networks) > 1 else "", scale, _TOP + _ROW * (k - 1))
+        for k, found in enumerate(networks, start=1)
+    ]
     label = f"Latency of {len(networks)} network{'s' if len(networks) > 1 else ''}, part by part."
     view = {"class": "chart wide", "viewBox": f"0 0 {_WIDTH:g} {height:g}", "role": "img", "aria-label": label}
     return tag("svg", view, *rows)
+
+
+def shares_height(networks: int) -> float:
+    """Height of the drawing in its own units."""
+    return _TOP + _ROW * networks + 4
 
 
 def shares_legend() -> Markup:
@@ -41,9 +48,9 @@ def shares_legend() -> Markup:
     return tag("p", {"class": "legend"}, *entries)
 
 
-def _row(found: Explanation, k: int, scale: Scale, top: float) -> Markup:
+def _row(found: Explanation, name: str, scale: Scale, top: float) -> Markup:
     middle = top + _BAR / 2
-    marks = [tag("text", {"x": 4, "y": middle, "dy": "0.35em", "class": "strong"}, str(k))]
+    marks = [tag("text", {"x": 4, "y": middle, "dy": "0.35em", "class": "strong"}, name)]
     start_ms = 0.0
     for part, layers in groupby(found.layers, key=lambda layer: layer.part):
         members = list(layers)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from mosegedge.profiling.explain import Explanation
 from mosegedge.profiling.explain_words import CACHED, NO_ROOFLINE, layer_words, summary_words
-from mosegedge.report.chart import figure
+from mosegedge.report.chart import Legend, figure
 from mosegedge.report.digits import digits_chart
-from mosegedge.report.html import Markup, details, join, missing, number, paragraph, reading, section, table, tag
+from mosegedge.report.html import Markup, details, missing, number, paragraph, reading, section, table, tag
 from mosegedge.report.roofline import roofline_chart
 from mosegedge.report.run import Missing
 from mosegedge.report.shares import shares_chart, shares_legend
@@ -43,23 +43,22 @@ def _roof(found: Explanation) -> str:
     if roofline is None:
         return f"{NO_ROOFLINE} Measure the device again for it."
     return (
-        f"The device reached {roofline.peak_gmacs_per_s:.1f} billion multiply-adds a second in its best convolution and "
-        f"moved {roofline.bandwidth_gb_per_s:.1f} GB a second; a model that computes nothing took "
-        f"{roofline.launch_ms:.4f} ms. Bytes are weights, inputs and outputs of a layer, each once. {CACHED}"
+        f"The device reached {roofline.peak_gmacs_per_s:.1f} billion multiply-adds a second in its best convolution "
+        f"({roofline.convolution}) and {roofline.bandwidth_gb_per_s:.1f} GB a second where {roofline.copied_mib:.0f} "
+        f"MiB were read and written; a model that computes nothing took {roofline.launch_ms:.4f} ms. Bytes are "
+        f"weights, inputs and outputs of a layer, each once. {CACHED}"
     )
 
 
 def _network(k: int, found: Explanation) -> Markup:
     code = tag("code", None, str(found.architecture))
     head = tag("h3", None, tag("span", {"class": "number-tag"}, str(k)), " ", code)
-    roof = figure(
-        roofline_chart(found),
-        [("dot", "layer stage2", "a layer; area: share of the latency")]
-        + ([("line", "roof", "roof of the device")] if found.roofline else []),
-    )
-    digits = figure(
-        digits_chart(found), [("square", "step less", "digit one less"), ("square", "step more", "digit one more")]
-    )
+    legend: Legend = [("dot", "layer stage2", "a layer; area: share of the latency")]
+    if found.roofline:
+        legend.append(("line", "roof", "roof of the device"))
+    roof = figure(roofline_chart(found), legend)
+    steps: Legend = [("square", "step less", "digit one less"), ("square", "step more", "digit one more")]
+    digits = figure(digits_chart(found), steps)
     panels = tag("div", {"class": "panels"}, roof, digits)
     text = tag("p", {"class": "facts"}, " ".join(summary_words(found)))
     return tag("div", {"class": "why-row"}, head, text, panels, details("Layers in numbers", _table(found)))
@@ -67,7 +66,7 @@ def _network(k: int, found: Explanation) -> Markup:
 
 def _table(found: Explanation) -> Markup:
     columns = ("layer", "what it is", "ms", "share", "alone ms", "M multiply-adds", "KiB", "bound by", "of the roof")
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             layer.slot.removeprefix("encoder."),
             layer_words(layer.spec),
@@ -83,4 +82,4 @@ def _table(found: Explanation) -> Markup:
     ]
     outside = sum(found.outside_ms.values())
     rows.append(("no layer", "", number(outside, 3), f"{outside / found.latency_ms:.1%}", "", "", "", "", ""))
-    return join([table(f"{found.latency_ms:.3f} ms layer by layer", columns, rows)])
+    return table(f"{found.latency_ms:.3f} ms layer by layer", columns, rows)

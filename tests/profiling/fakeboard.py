@@ -13,6 +13,7 @@ from pathlib import Path
 from mosegedge.profiling import building
 from mosegedge.profiling.models import ModelFile
 from mosegedge.profiling.plan import Item, Plan
+from mosegedge.profiling.roofline import ProbeSpec
 from mosegedge.space import Architecture, LayerSpec, SearchSpace
 from mosegedge.space.counting import flops_of, params_of
 
@@ -32,8 +33,22 @@ def network_us(space: SearchSpace, architecture: Architecture) -> float:
     return 100 + 0.96 * sum(layer_us(spec) for spec in specs) + 300 * weights
 
 
+PEAK_GMACS_PER_S, BANDWIDTH_GB_PER_S, LAUNCH_US = 80.0, 25.0, 12.0
+
+
+def probe_us(spec: ProbeSpec) -> float:
+    moved = 2 * 4 * spec.elements
+    return LAUNCH_US + max(spec.multiply_adds / PEAK_GMACS_PER_S / 1e3, moved / BANDWIDTH_GB_PER_S / 1e3)
+
+
+def source_us(item: Item, plan: Plan) -> float:
+    if isinstance(item.source, Architecture):
+        return network_us(plan.space, item.source)
+    return probe_us(item.source) if isinstance(item.source, ProbeSpec) else layer_us(item.source)
+
+
 def model_file(item: Item, plan: Plan, description: object) -> ModelFile:
-    us = network_us(plan.space, item.source) if isinstance(item.source, Architecture) else layer_us(item.source)
+    us = source_us(item, plan)
     content: dict[str, object] = {"key": item.key, "us": us}
     if item.key == os.environ.get(FAILING_LAYER):
         content["fail"] = "no kernel for this layer"

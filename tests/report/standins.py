@@ -20,6 +20,7 @@ from mosegedge.profiling.sections import (
     NetworkEntry,
     ProtocolSection,
     RepeatabilitySection,
+    RooflineSection,
     SpaceReference,
 )
 from mosegedge.profiling.store import Series, load_profile, save_profile
@@ -152,6 +153,10 @@ def make_profile(root: Path) -> Profile:
             additivity_sd=0.0, constant_sd_ms=0.0, network_sd=0.04,
         ),
         certificate=CertificateSection.model_validate(certificate),
+        roofline=RooflineSection(
+            peak_gmacs_per_s=25.0, bandwidth_gb_per_s=10.0, launch_ms=0.004, convolution="k3 c64 @64x96",
+            copied_mib=128.0,
+        ),
         repeatability=RepeatabilitySection(networks_kendall_tau=0.97, networks_mape=0.01, layers_mape=0.01, drift=0.0),
     )  # fmt: skip
     save_profile(profile, Series(root / "local" / "nano-fp32"))

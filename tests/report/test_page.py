@@ -16,7 +16,7 @@ from mosegedge.errors import MosegedgeError, SearchError
 from mosegedge.report.page import Sources, build_report
 
 TODAY = date(2026, 1, 2)
-SECTIONS = ["front", "latency", "generations", "networks", "pictures", "commands"]
+SECTIONS = ["front", "latency", "generations", "networks", "why", "pictures", "commands"]
 VOID = {"br", "img", "meta"}
 
 
@@ -118,7 +118,7 @@ def test_pictures_have_words_in_their_place(page):
     assert images == 2 * (2 + 3)
     assert len([value for name, value in checker.attributes if name == "alt" and len(value) > 10]) == images
     labels = [value for name, value in checker.attributes if name == "aria-label"]
-    assert len(labels) == 5 + 3, "five charts and three networks"
+    assert len(labels) == 5 + 3 + 1 + 2 * 3, "five charts, three networks, where their time goes"
 
 
 def test_same_inputs_same_bytes(complete, page):
