@@ -11,7 +11,7 @@ from mosegedge.report.html import Markup, join, tag
 from mosegedge.report.roofline import layer_title
 from mosegedge.report.scale import Scale
 
-_WIDTH, _LEFT, _RIGHT, _TOP = 680.0, 34.0, 92.0, 6.0
+_WIDTH, _LEFT, _RIGHT, _TOP = 680.0, 34.0, 126.0, 6.0
 _ROW, _BAR = 46.0, 34.0
 _WIDE_ENOUGH = 52.0
 PARTS = ("stem", "stage1", "stage2", "stage3", "stage4", "decoder")

@@ -53,7 +53,7 @@ def _roof(found: Explanation) -> str:
 def _network(k: int, found: Explanation) -> Markup:
     code = tag("code", None, str(found.architecture))
     head = tag("h3", None, tag("span", {"class": "number-tag"}, str(k)), " ", code)
-    legend: Legend = [("dot", "layer stage2", "a layer; area: share of the latency")]
+    legend: Legend = [("dot", "layer stage2", "a layer in the colour of its part; area: share of the latency")]
     if found.roofline:
         legend.append(("line", "roof", "roof of the device"))
     roof = figure(roofline_chart(found), legend)

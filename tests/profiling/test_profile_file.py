@@ -61,7 +61,10 @@ def make_profile(version: int = 1, **changes) -> Profile:
             "params_kendall_tau": 0.5, "sum_of_layers_kendall_tau": 0.8, "sum_of_layers_mape": 0.2,
         },
         "repeatability": {"networks_kendall_tau": 0.9, "networks_mape": 0.0, "layers_mape": 0.0, "drift": 0.0},
-        "roofline": {"peak_gmacs_per_s": 40.0, "bandwidth_gb_per_s": 10.0, "launch_ms": 0.01},
+        "roofline": {
+            "peak_gmacs_per_s": 40.0, "bandwidth_gb_per_s": 10.0, "launch_ms": 0.01, "convolution": "k1 c256 @48x64",
+            "copied_mib": 128.0,
+        },
         "effort": {"wall_s": 60.0, "timed_s": 50.0, "build_s": 5.0, "models": 160, "disk_mib": 20.0},
         "journal_sha256": "0" * 64,
     }  # fmt: skip
