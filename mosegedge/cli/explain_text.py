@@ -82,7 +82,7 @@ def _layer_table(found: Explanation) -> str:
             layer.slot.removeprefix("encoder."),
             f"{layer.latency_ms:.3f}",
             f"{layer.share:.1%}",
-            f"{layer.isolated_ms:.3f}",
+            "-" if layer.isolated_ms is None else f"{layer.isolated_ms:.3f}",
             f"{layer.multiply_adds / 1e6:.1f}",
             f"{layer.bytes_moved / 1024:.0f}",
             f"{layer.intensity:.1f}",

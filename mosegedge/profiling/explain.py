@@ -35,7 +35,7 @@ class LayerTime:
         spec: What it is.
         latency_ms: What it costs inside the network, by the latency model.
         share: The same as a share of the whole network.
-        isolated_ms: What it took on its own.
+        isolated_ms: What it took on its own, None where it was not timed.
         multiply_adds: Of its convolutions.
         bytes_moved: Weights, inputs and outputs, each once.
         bound: What keeps it from being faster, None without a roofline. `launch`: at the roof it would take less than
@@ -47,7 +47,7 @@ class LayerTime:
     spec: LayerSpec
     latency_ms: float
     share: float
-    isolated_ms: float
+    isolated_ms: float | None
     multiply_adds: int
     bytes_moved: int
     bound: Bound | None
@@ -244,7 +244,7 @@ def _layers(
             spec=spec,
             latency_ms=latency_ms,
             share=latency_ms / whole_ms,
-            isolated_ms=isolated_ms[spec.key],
+            isolated_ms=isolated_ms.get(spec.key),
             multiply_adds=multiply_adds,
             bytes_moved=moved,
             bound=bound,

@@ -11,8 +11,7 @@
 {"type": "throttled", "visits": ..., "reason": ...}     bursts that count all the same: waiting did not help
 {"type": "crash", "key": ...}                           the agent died with this model in its hands
 {"type": "failed", "key": ..., "error": ...}            the device cannot run this model
-{"type": "probe", "key": ..., "visit": 0, ...}          raw samples of a probe of the roofline
-{"type": "refused" | "no probes", ...}                  the device does not take a probe; why none is timed any more
+{"type": "probe" | "refused" | "died" | "no probes"}    of the roofline, see `probe_record`
 {"type": "event", "time": ..., "text": ...}             the agent or the connection was lost, and why
 {"type": "resumed", "time": ..., "text": ...}           measuring went on after that, or after another start
 {"type": "conditions", ...}                             clocks, temperature and load; a round of bursts begins
@@ -206,10 +205,9 @@ class ProfileJournal:
             return None
         ordered = [visits[visit] for visit in sorted(visits)]
         preempted = sum(sum(1 for count in burst["preempted"] if count) for burst in ordered)
-        samples = "device_ns" if clock == "device" else "samples_ns"
-        bursts_ns = tuple(tuple(burst[samples]) for burst in ordered)
-        rounds = tuple(burst["round"] for burst in ordered)
-        return Measurement(key, bursts_ns, preempted, self.throttled.get(key, ""), rounds)
+        bursts_ns = tuple(tuple(burst["device_ns" if clock == "device" else "samples_ns"]) for burst in ordered)
+        throttled, rounds = self.throttled.get(key, ""), tuple(burst["round"] for burst in ordered)
+        return Measurement(key, bursts_ns, preempted, throttled, rounds)
 
     def set_aside(self) -> None:
         """Renames the file, so that a new measurement starts from nothing and the old samples stay."""
@@ -283,9 +281,8 @@ class ProfileJournal:
                 self.crashes.pop(record["key"], None)
                 if self._tells_of_heat:
                     self._unconfirmed[record["key"], record["visit"]] = None
-            case "probe" | "refused" | "no probes":
+            case "probe" | "refused" | "died" | "no probes":
                 self.probes.take(record)
-                self.crashes.pop(record.get("key", ""), None)
             case "failed":
                 self.failed[record["key"]] = record["error"]
             case "event":
@@ -295,10 +292,8 @@ class ProfileJournal:
                 self._tells_of_heat = "throttled" in record["values"]
             case "resumed":
                 pass
-            case "sentinel":
-                self.windows.add_sentinel(record)
-            case "batch" | "spent":
-                self.windows.spend(record)
+            case "sentinel" | "batch" | "spent":
+                self.windows.take(record)
             case "end":
                 self.ended = True
             case unknown:

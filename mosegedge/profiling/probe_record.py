@@ -1,8 +1,14 @@
-"""The part of a journal that is about the probes of the roofline; `journal.py` lists the records."""
+"""The part of a journal that is about the probes of the roofline.
+
+{"type": "probe", "key": ..., "visit": 0, ...}          raw samples of a probe
+{"type": "refused", "key": ..., "error": ...}           the device does not take this probe
+{"type": "died", "key": ...}                            the agent died with this probe in its hands
+{"type": "no probes", "reason": ...}                    no probe will be timed any more
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +35,7 @@ class ProbeRecord:
         self._append = append
         self._windows = windows
         self._bursts: dict[str, dict[int, Record]] = defaultdict(dict)
+        self._deaths: Counter[str] = Counter()
         self.refused: dict[str, str] = {}
         self.given_up = ""
 
@@ -42,12 +49,16 @@ class ProbeRecord:
 
     def add_burst(self, key: str, visit: int, burst: Burst) -> None:
         """Records raw samples."""
-        samples = burst.model_dump(include={"warmup_ns", "samples_ns", "device_ns", "preempted"})
-        self._append({"type": "probe", "key": key, "visit": visit, **samples})
+        self._append({"type": "probe", "key": key, "visit": visit, **burst.raw})
 
     def refuse(self, key: str, error: str) -> None:
         """Records that the device does not take a probe."""
         self._append({"type": "refused", "key": key, "error": error})
+
+    def add_death(self, key: str) -> int:
+        """Records that the agent died with a probe in its hands; returns how often since that probe was last timed."""
+        self._append({"type": "died", "key": key})
+        return self._deaths[key]
 
     def give_up(self, reason: str) -> None:
         """Records that no probe will be timed any more."""
@@ -59,6 +70,9 @@ class ProbeRecord:
             case "probe":
                 self._bursts[record["key"]][record["visit"]] = record
                 self._windows.add_probe(record)
+                del self._deaths[record["key"]]
+            case "died":
+                self._deaths[record["key"]] += 1
             case "refused":
                 self.refused[record["key"]] = record["error"]
             case _:

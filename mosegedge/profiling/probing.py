@@ -20,7 +20,7 @@ from mosegedge.profiling.roofline import EMPTY, LADDERS, LONG_ENOUGH_MS, ProbeSp
 
 PROBE_BURST = BurstSettings(min_samples=2, max_samples=6, min_ns=10_000_000, max_warmup=3)
 _ROUNDS = 8
-_MOST_CRASHES = 2
+_MOST_DEATHS = 2
 
 
 class Prober:
@@ -37,7 +37,6 @@ class Prober:
         self, agent: AgentClient, journal: ProfileJournal, *, clock: str, build: Callable[[Item], ModelFile]
     ) -> None:
         self._agent = agent
-        self._journal = journal
         self._probes = journal.probes
         self._clock = clock
         self._build = build
@@ -89,8 +88,8 @@ class Prober:
             if self._agent.alive:
                 self._probes.refuse(spec.key, error.what)
                 return
-            if self._journal.add_crash(spec.key) >= _MOST_CRASHES:
-                self._probes.give_up(f"the agent died {_MOST_CRASHES} times with {spec.key}: {error.what}")
+            if self._probes.add_death(spec.key) >= _MOST_DEATHS:
+                self._probes.give_up(f"the agent died {_MOST_DEATHS} times with {spec.key}: {error.what}")
             raise
         except (DeviceError, ExportError) as error:
             self._probes.refuse(spec.key, error.what)

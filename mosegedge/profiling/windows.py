@@ -57,6 +57,13 @@ class Windows:
         seconds = self._seconds.get(key, [])
         return sum(seconds) / len(seconds) if seconds else 0.0
 
+    def take(self, record: dict[str, Any]) -> None:
+        """Takes what is no burst of the plan."""
+        if record["type"] == "sentinel":
+            self.add_sentinel(record)
+        else:
+            self.spend(record)
+
     def add_burst(self, record: dict[str, Any]) -> None:
         """Takes a burst."""
         self.found[-1].visits.append((record["key"], record["visit"]))

@@ -72,7 +72,7 @@ def _table(found: Explanation) -> Markup:
             layer_words(layer.spec),
             number(layer.latency_ms, 3),
             f"{layer.share:.1%}",
-            number(layer.isolated_ms, 3),
+            "" if layer.isolated_ms is None else number(layer.isolated_ms, 3),
             number(layer.multiply_adds / 1e6, 1),
             number(layer.bytes_moved / 1024, 0),
             layer.bound or "not measured",

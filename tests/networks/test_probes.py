@@ -58,7 +58,7 @@ def test_another_opset_is_refused():
 
 @pytest.mark.parametrize("spec", [ladder[0] for ladder in LADDERS], ids=lambda spec: spec.key)
 def test_counts_of_probes_are_those_of_their_files(spec):
-    graph = onnx.load_model_from_string(onnx_of(Item(spec.key, spec, spec.multiply_adds, 1), PLAN)).graph
+    graph = onnx.load_model_from_string(onnx_of(Item(spec.key, spec, spec.multiply_adds), PLAN)).graph
     assert elements(graph, ["input"]) == elements(graph, ["output"]) == spec.elements
     assert bytes_copied(spec, "fp32") == 4 * elements(graph, ["input", "output"])
     weights = [tensor for tensor in graph.initializer if tensor.name == "weight"]

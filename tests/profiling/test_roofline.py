@@ -12,7 +12,7 @@ from comparing import JOURNAL, SPACE
 from device_agents.backends.simulated import law
 from mosegedge.devices import Device, load_device, open_agent
 from mosegedge.errors import AgentError, ConnectionLostError
-from mosegedge.profiling import ProfileSettings, collector, make_plan, profile_device
+from mosegedge.profiling import ProfileSettings, building, collector, make_plan, profile_device
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.models import ModelFile, model_file
 from mosegedge.profiling.probing import Prober, measured_roofline
@@ -30,7 +30,7 @@ def board(tmp_path, monkeypatch):
     for path in (tmp_path / "packages", fakeboard.TESTS / "agents"):
         monkeypatch.syspath_prepend(str(path))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(collector, "model_file", fakeboard.model_file)
+    monkeypatch.setattr(building, "model_file", fakeboard.model_file)
     monkeypatch.setattr(collector, "_WAIT_FOR_LOCK_S", 0)
     return load_device("board")
 
@@ -71,7 +71,7 @@ def test_a_fast_board_gets_larger_probes(board, monkeypatch):
 
 @pytest.mark.parametrize(("word", "reason"), [("copy", "no copy"), ("empty", "the empty model")])
 def test_a_board_that_refuses_a_probe_has_a_profile_without_a_roofline(board, monkeypatch, word, reason):
-    monkeypatch.setattr(collector, "model_file", refusing(word))
+    monkeypatch.setattr(building, "model_file", refusing(word))
     profile = profile_device(board, SPACE, settings=SETTINGS)
     assert profile.roofline is None
     notes = [note.text for note in profile.notes if note.text.startswith("The roofline was not measured")]
@@ -82,7 +82,7 @@ def test_a_board_that_refuses_a_probe_has_a_profile_without_a_roofline(board, mo
 
 
 def test_one_shape_of_convolution_may_be_refused(board, monkeypatch):
-    monkeypatch.setattr(collector, "model_file", refusing("k1"))
+    monkeypatch.setattr(building, "model_file", refusing("k1"))
     found = profile_device(board, SPACE, settings=SETTINGS).roofline
     assert found.peak_gmacs_per_s == pytest.approx(fakeboard.PEAK_GMACS_PER_S, rel=0.02)
 
@@ -93,7 +93,7 @@ def test_an_agent_that_dies_of_a_probe_is_asked_for_no_more(board, monkeypatch):
             return ModelFile(json.dumps({"key": item.key, "us": 1, "deadly": True}).encode())
         return fakeboard.model_file(item, plan, description)
 
-    monkeypatch.setattr(collector, "model_file", build)
+    monkeypatch.setattr(building, "model_file", build)
     profile = profile_device(board, SPACE, settings=SETTINGS)
     assert profile.roofline is None
     assert any("died 2 times with probe copy" in note.text for note in profile.notes)
