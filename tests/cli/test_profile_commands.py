@@ -167,3 +167,24 @@ def test_every_command_has_help_with_an_example(run, command):
     assert code == 0
     assert "Example: mosegedge " + " ".join(command) in out
     assert "--json" in out
+
+
+def test_a_prediction_is_explained(run, tmp_path):
+    code, out, _ = run("predict", CODE, "--profile", "local/nano-fp32", "--explain", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert sum(layer["latency_ms"] for layer in found["layers"]) + sum(found["outside_ms"].values()) == pytest.approx(
+        found["latency_ms"]
+    )
+    assert found["roofline"]["peak_gmacs_per_s"] > 0
+    assert len(found["digits"]) == 29
+    picture = tmp_path / "why.svg"
+    code, out, errors = run("predict", CODE, "--profile", "local/nano-fp32", "--explain", "--picture", str(picture))
+    assert code == 0
+    assert "Roof:" in out
+    assert "not in profile" in out, "the profile has one scale"
+    assert str(picture) in errors
+    assert picture.read_text().startswith("<svg")
+    code, _, errors = run("predict", CODE, "--profile", "local/nano-fp32", "--picture", "why.gif")
+    assert code == 2
+    assert "*.svg" in errors

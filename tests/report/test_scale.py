@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mosegedge.report.scale import Scale
+from mosegedge.report.scale import LogScale, Scale
 
 values = st.floats(-1e6, 1e6, allow_nan=False).map(lambda value: round(value, 4))
 spans = st.tuples(values, st.floats(1e-3, 1e6))
@@ -92,3 +92,20 @@ def test_known_ticks():
     assert [text for _, text in Scale(low=0.21, high=0.5, start=0.0, end=1.0).labels()] == [
         "0.25", "0.30", "0.35", "0.40", "0.45", "0.50",
     ]  # fmt: skip
+
+
+@given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=20))
+def test_a_logarithmic_scale_shows_all_values_and_a_few_round_numbers(shown):
+    scale = LogScale.around(shown, 20.0, 500.0)
+    assert all(20.0 <= scale(value) <= 500.0 for value in shown)
+    labels = scale.labels()
+    assert len(labels) <= 6
+    assert all(20.0 <= scale(value) <= 500.0 and float(text) == pytest.approx(value) for value, text in labels)
+
+
+def test_equal_factors_are_equally_far_on_a_logarithmic_scale():
+    scale = LogScale(low=1.0, high=100.0, start=0.0, end=200.0)
+    assert (scale(1.0), scale(10.0), scale(100.0)) == (0.0, pytest.approx(100.0), pytest.approx(200.0))
+    for low, high in ((0.0, 1.0), (2.0, 1.0), (1.0, math.inf)):
+        with pytest.raises(ValueError, match="logarithmic"):
+            LogScale(low=low, high=high, start=0.0, end=1.0)
