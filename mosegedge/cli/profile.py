@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -43,7 +43,13 @@ def profile(
         str, typer.Option("--data", help="Take crop and number of classes from this data set, as camvid.")
     ] = "",
     scales: Annotated[str, typer.Option(help="Scale digits to cover, as 0,2.")] = "0,1,2,3,4",
-    networks: Annotated[int, typer.Option(help="Whole networks; half fit the model, half judge it.")] = 80,
+    networks: Annotated[
+        int, typer.Option(help="Whole networks; half of them, at most 100, only judge the model.")
+    ] = 80,
+    method: Annotated[
+        Literal["layers", "networks", "both"],
+        typer.Option(help="What the model is made of: every layer, random networks, or both."),
+    ] = "both",
     passes: Annotated[int, typer.Option(help="How often every model is visited.")] = 24,
     budget: Annotated[str, typer.Option(help="Stop after this time, as 90s or 10m.")] = "",
     threads: Annotated[int, typer.Option(min=0, help="Threads inside one operator; 0 for the device's own.")] = 0,
@@ -73,6 +79,7 @@ def profile(
         passes=passes,
         budget_s=_seconds(budget) if budget else None,
         seed=seed,
+        method=method,
     )
     loaded = open_space(space, data) if data else SearchSpace.load(space)
     if dry_run:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations, product
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,7 @@ _ASSUMED_ADDITIVITY_SD, _ASSUMED_SHARED, _ASSUMED_NETWORK_SD = 0.1, 0.9, 0.03
 
 Method = Literal["layers", "networks", "both"]
 """What a latency model is made of: `layers` in isolation, whole `networks`, or `both`."""
+METHODS: tuple[Method, ...] = get_args(Method)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,16 +13,16 @@ from mosegedge.devices.backends import BUILD_TIMEOUT
 from mosegedge.devices.inventory import Device
 from mosegedge.errors import UsageError
 from mosegedge.files import canonical_json, sha256_of_bytes
-from mosegedge.profiling.fit import Method
+from mosegedge.profiling.choosing import fitting_networks, judging_networks
+from mosegedge.profiling.fit import METHODS, Method
 from mosegedge.profiling.roofline import ProbeSpec
 from mosegedge.space import Architecture, LayerSpec, SearchSpace
-from mosegedge.space.architecture import SCALE
-from mosegedge.space.codes import LOWER_BOUNDS, UPPER_BOUNDS, Codes
 from mosegedge.space.counting import flops_of
 from mosegedge.space.space import SCALES
 
 MIN_PASSES = 2
 _SENTINELS = 4
+_MOST_JUDGING = 100
 
 # A model that runs for long is warm after one run, and one run of it is a long sample.
 _LONG_NS = 150_000_000
@@ -42,7 +42,7 @@ class ProfileSettings:
 
     Attributes:
         scales: Scale digits that the profile covers.
-        networks: Whole networks; half of them fit the latency model, the other half only judge it.
+        networks: Whole networks; half of them, at most 100, only judge the latency model, the others fit it.
         passes: How often a model is timed at most; fewer times where it is known well enough before. At least 2.
         budget_s: Stop after this much time, though never before every model was timed twice; None for no limit.
         seed: Decides the networks and the order.
@@ -71,6 +71,12 @@ class ProfileSettings:
                 known="The smallest and the largest network of each scale fit the model, as many others judge it.",
                 fix=f"--networks {self.fewest_networks}",
             )
+        if self.method not in METHODS:
+            raise UsageError(
+                f"There is no method {self.method!r}.",
+                known=f"A latency model is made of {', '.join(METHODS)}.",
+                fix="--method both",
+            )
         if self.passes < MIN_PASSES:
             raise UsageError(
                 f"{self.passes} passes are too few.",
@@ -79,6 +85,16 @@ class ProfileSettings:
             )
         if self.budget_s is not None and self.budget_s <= 0:
             raise UsageError(f"A budget of {self.budget_s} s is no time.", fix="--budget 90s")
+
+    @property
+    def judging(self) -> int:
+        """Number of networks that only judge the model."""
+        return min(self.networks // 2, _MOST_JUDGING)
+
+    @property
+    def fitting(self) -> int:
+        """Number of networks that fit the model."""
+        return 0 if self.method == "layers" else self.networks - self.judging
 
     @property
     def fewest_networks(self) -> int:
@@ -114,7 +130,7 @@ class Plan:
         space: The search space.
         device: Where it is measured.
         settings: How much of it.
-        layers: Distinct layers of the chosen scales, by key.
+        layers: Distinct layers of the chosen scales, by key; none where only networks are measured.
         fit: Networks that the latency model is fitted to.
         held_out: Networks that it is judged on, and never fitted to.
         positions: Rows of the look-up table that the layers fill; equal layers share one measurement.
@@ -158,6 +174,7 @@ class Plan:
             "opset": self.device.opset,
             "items": [item.key for item in self.items],
             "seed": self.settings.seed,
+            "method": self.settings.method,
         }
         return sha256_of_bytes(canonical_json(identity).encode())
 
@@ -184,63 +201,20 @@ class Plan:
 def make_plan(space: SearchSpace, device: Device, settings: ProfileSettings) -> Plan:
     """Chooses layers and networks; the same arguments give the same plan."""
     size = len(space.entries) // SCALES
-    rows = [space.entries[scale * size + row] for scale in settings.scales for row in range(size)]
+    scales_with_layers = () if settings.method == "networks" else settings.scales
+    rows = [space.entries[scale * size + row] for scale in scales_with_layers for row in range(size)]
     specs = sorted(set(rows), key=lambda spec: spec.key)
     layers = tuple(Item(spec.key, spec, flops_of(spec)) for spec in specs)
-    rng = np.random.default_rng(settings.seed)
-    fit = _fit_networks(space, settings, rng)
-    held_out = _held_out_networks(space, settings, rng, fit)
+    for_fit, for_judging = np.random.default_rng(settings.seed).spawn(2)
+    scales = settings.scales
+    fit = fitting_networks(space, scales=scales, count=settings.fitting, rng=for_fit)
+    held_out = judging_networks(space, scales=scales, count=settings.judging, taken=fit, rng=for_judging)
     return Plan(space, device, settings, layers, _networks(space, fit), _networks(space, held_out), len(rows))
 
 
 def network_key(architecture: Architecture) -> str:
     """Name of a whole network in journals."""
     return f"network {architecture}"
-
-
-def _fit_networks(space: SearchSpace, settings: ProfileSettings, rng: np.random.Generator) -> list[Architecture]:
-    """The extremes of every scale, and between them networks of all sizes.
-
-    Digits drawn uniformly give networks of nearly equal size; so each network draws first how large it tends to be.
-    """
-    chosen = [_at_scale(end, scale) for scale in settings.scales for end in (space.smallest, space.largest)]
-    count = settings.networks - settings.networks // 2 - len(chosen)
-    tendency = rng.permutation((np.arange(count) + 0.5) / max(count, 1))
-    spans = np.broadcast_to(UPPER_BOUNDS - LOWER_BOUNDS, (count, len(UPPER_BOUNDS)))
-    codes = LOWER_BOUNDS + rng.binomial(spans, tendency[:, None])
-    return _fill(space, settings, chosen, space.repair(codes, rng), count, rng)
-
-
-def _held_out_networks(
-    space: SearchSpace, settings: ProfileSettings, rng: np.random.Generator, fit: list[Architecture]
-) -> list[Architecture]:
-    count = settings.networks // 2
-    return _fill(space, settings, fit, space.sample(count, rng), count, rng)[len(fit) :]
-
-
-def _fill(
-    space: SearchSpace,
-    settings: ProfileSettings,
-    taken: list[Architecture],
-    codes: Codes,
-    count: int,
-    rng: np.random.Generator,
-) -> list[Architecture]:
-    """Adds `count` networks, at the scales in turn; one that is there already is replaced by a random one."""
-    chosen = list(taken)
-    for index in range(count):
-        scale = settings.scales[index % len(settings.scales)]
-        network = _at_scale(space.decode(codes[index])[0], scale)
-        while network in chosen:
-            network = _at_scale(space.decode(space.sample(1, rng))[0], scale)
-        chosen.append(network)
-    return chosen
-
-
-def _at_scale(architecture: Architecture, scale: int) -> Architecture:
-    digits = list(architecture.digits)
-    digits[SCALE] = scale
-    return Architecture(tuple(digits))
 
 
 def _networks(space: SearchSpace, architectures: Iterable[Architecture]) -> tuple[Item, ...]:
