@@ -90,14 +90,14 @@ class Spread:
         """Between two sets of networks before any was measured, by their counts: N x M."""
         common = (first @ self.parts) @ (second @ self.parts).T
         own = (first * self.own_variance) @ second.T
-        return np.asarray(common + own + self.constant_sd_ms**2)
+        return np.asarray(common + own + np.square(self.constant_sd_ms))
 
     def variance(self, counts: Floats) -> Floats:
         """Of each network, by its counts; never negative."""
         common = np.square(counts @ self.parts).sum(axis=1)
         own = np.square(counts) @ self.own_variance
         learned = np.square(counts @ self.learned[:-1] + self.learned[-1]).sum(axis=1)
-        found: Floats = np.maximum(common + own + self.constant_sd_ms**2 - learned, 0.0)
+        found: Floats = np.maximum(common + own + np.square(self.constant_sd_ms) - learned, 0.0)
         return found
 
 
@@ -116,6 +116,13 @@ class Posterior:
     constant_ms: Floats
     weights: Weights
     spreads: Mapping[int, Spread]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether all of it are numbers, as of all sane measurements."""
+        spreads = [part for spread in self.spreads.values() for part in (spread.own_variance, spread.learned)]
+        constants = self.constant_ms[list(self.spreads)]
+        return all(np.isfinite(part).all() for part in (constants, *spreads)) and not np.isinf(self.entry_ms).any()
 
     def variance(self, entries: Ints, scales: Ints) -> Floats:
         """Variance in ms^2 of each network around the mean of networks like it.
@@ -192,7 +199,7 @@ class _Update(NamedTuple):
 def _update(spread: Spread, counts: Floats, residual_ms: Floats, noise: Floats) -> _Update:
     """By how much networks of one scale move each weight and the constant, and what is uncertain no more."""
     with_weights = spread.parts @ (counts @ spread.parts).T + spread.own_variance[:, None] * counts.T
-    gain = np.vstack([with_weights, np.full((1, len(counts)), spread.constant_sd_ms**2)])
+    gain = np.vstack([with_weights, np.full((1, len(counts)), np.square(spread.constant_sd_ms))])
     between = spread.covariance(counts, counts)
     if not between.any():
         return _Update(np.zeros(len(gain) - 1), 0.0, gain[:, :0])

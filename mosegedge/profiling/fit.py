@@ -39,7 +39,7 @@ _OPTIONAL = (LAYERS, WEIGHTS, BOUNDARIES)
 _GOOD_ENOUGH = 1.03
 _NETWORKS_A_COEFFICIENT = 3
 _THRESHOLDS = np.linspace(0.1, 0.9, 17)
-_ASSUMED_ADDITIVITY_SD, _ASSUMED_SHARED, _ASSUMED_NETWORK_SD = 0.1, 0.9, 0.03
+_ASSUMED_ADDITIVITY_SD, _ASSUMED_SHARED, _ASSUMED_NETWORK_SD = 0.2, 0.9, 0.03
 
 Method = Literal["layers", "networks", "both"]
 """What a latency model is made of: `layers` in isolation, whole `networks`, or `both`."""

@@ -98,15 +98,18 @@ def latency_model_of(evidence: Evidence, section: ModelSection, *, name: str, de
         )
     base = SUM if SUM in prior.formula.coefficients else FLOPS
     networks = evidence.networks_with(base, prior.formula.constants_ms)
+    impossible = ProfileError(
+        f"The latency model of the profile {name} cannot be computed.",
+        known="Its spreads or its networks hold numbers that no measurement gives.",
+        fix=f"Measure again: mosegedge profile --device {device} --space {evidence.space.name}",
+    )
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             posterior = condition(evidence.space, prior, evidence.table, networks)
     except np.linalg.LinAlgError as error:
-        raise ProfileError(
-            f"The latency model of the profile {name} cannot be computed: {error}.",
-            known="Its spreads or its networks hold numbers that no measurement gives.",
-            fix=f"Measure again: mosegedge profile --device {device} --space {evidence.space.name}",
-        ) from error
+        raise impossible from error
+    if not posterior.is_sound:
+        raise impossible
     return LatencyModel(
         space=evidence.space,
         name=name,

@@ -156,7 +156,10 @@ class Plan:
 
     @cached_property
     def sentinels(self) -> tuple[Item, ...]:
-        """A few layers of middle size, timed every few bursts: smaller ones are mostly overhead."""
+        """A few layers of middle size, timed every few bursts: smaller ones are mostly overhead.
+
+        None where no layer is measured.
+        """
         ordered = sorted(self.layers, key=lambda item: (item.flops, item.key))
         places = np.linspace(len(ordered) // 4, 3 * len(ordered) // 4, num=min(_SENTINELS, len(ordered)))
         return tuple(ordered[int(place)] for place in places)
