@@ -9,7 +9,7 @@ from mosegedge.profiling.certificate import verdict
 if TYPE_CHECKING:
     from mosegedge.profiling.plan import Plan
     from mosegedge.profiling.profile import Profile
-    from mosegedge.profiling.sections import CertificateSection
+    from mosegedge.profiling.sections import CertificateSection, RooflineSection
 
 
 def plan_result(plan: Plan) -> dict[str, Any]:
@@ -66,6 +66,7 @@ def summary(found: Profile) -> dict[str, Any]:
         "model": found.model.model_dump(),
         "certificate": found.certificate.model_dump(mode="json") if found.certificate else None,
         "repeatability": found.repeatability.model_dump(),
+        "roofline": found.roofline.model_dump() if found.roofline else None,
     }
 
 
@@ -101,7 +102,17 @@ def profile_text(found: Profile) -> str:
         f"{_certificate_text(found.certificate)}"
         f"repeats to  tau {repeat.networks_kendall_tau:.3f}, MAPE {repeat.networks_mape:.2%}, "
         f"{layers}drift {repeat.drift:.1%}\n"
+        f"at best     {_roofline_text(found.roofline)}\n"
         f"{verdict(found.certificate)}"
+    )
+
+
+def _roofline_text(roofline: RooflineSection | None) -> str:
+    if roofline is None:
+        return "not measured"
+    return (
+        f"{roofline.peak_gmacs_per_s:.1f} billion multiply-adds/s, {roofline.bandwidth_gb_per_s:.1f} GB/s, "
+        f"{roofline.launch_ms:.4f} ms for a model that computes nothing"
     )
 
 
