@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,31 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def read_regular(path: Path, *, most_bytes: int) -> bytes:
+    """Reads a file that somebody else may have put there.
+
+    Args:
+        path: The file.
+        most_bytes: Larger ones are not even begun.
+
+    Raises:
+        ValueError: It is no regular file (a folder, a pipe, a device), or too large; the message says which.
+        OSError: It is not there, or cannot be read.
+    """
+    # A pipe without a writer would be waited for; without blocking it is opened, looked at and refused.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as stream:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("it is no regular file")
+        if found.st_size > most_bytes:
+            raise ValueError(f"it has {found.st_size} bytes, more than {most_bytes}")
+        content = stream.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise ValueError(f"it grew beyond {most_bytes} bytes")
+    return content
 
 
 def canonical_json(value: Any) -> str:
@@ -114,7 +140,7 @@ class Journal:
                 break
             try:
                 record = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise MosegedgeError(
                     f"Line {number} of {self.path} is damaged: {error}.",
                     known="A kill can only cut the last line; this one was changed by something else.",

@@ -35,6 +35,7 @@ from mosegedge.devices.replies import Artefact, Burst, DeviceDescription
 from mosegedge.errors import MosegedgeError, ProfileError
 from mosegedge.files import Journal
 from mosegedge.profiling.fingerprint import require_same
+from mosegedge.profiling.journal_record import checked_record
 from mosegedge.profiling.measurement import Measurement
 from mosegedge.profiling.plan import Plan
 from mosegedge.profiling.probe_record import ProbeRecord
@@ -245,11 +246,10 @@ class ProfileJournal:
             raise ProfileError(error.what, known=error.known, fix=fix) from error
         for record in records:
             try:
-                self._take(record)
+                self._take(checked_record(record))
             except (KeyError, TypeError, AttributeError, ValueError) as error:
-                raise ProfileError(
-                    f"{self.path} holds a record that is no part of a journal: {str(record)[:120]}.", fix=fix
-                ) from error
+                what = f"{self.path} holds a record that is no part of a journal: {str(record)[:120]}."
+                raise ProfileError(what, fix=fix) from error
 
     def _take(self, record: dict[str, Any]) -> None:
         match record["type"]:

@@ -13,6 +13,8 @@ from mosegedge.profiling.migrations import migrate
 from mosegedge.profiling.profile import Profile
 
 _BY_LINE = ("entries", "networks", "failed", "notes")
+_DEEPEST = 24
+_LONGEST = 200
 _MEASURE_AGAIN = "Restore the file (git checkout, a copy), or measure again: mosegedge profile"
 
 
@@ -42,12 +44,13 @@ def profile_of_text(text: bytes, source: str) -> Profile:
         ProfileError: It is no profile, was changed after it was written, or needs a newer mosegedge.
     """
     try:
-        content = json.loads(text.decode(), parse_constant=_refuse_constant)
+        content = json.loads(text.decode(), parse_constant=_refuse_constant, object_pairs_hook=_without_doubles)
         if not isinstance(content, dict):
             raise ValueError(f"it holds a {type(content).__name__}, not an object")
+        _require_plain(content)
         found = digest_of(content)
     except (ValueError, RecursionError) as error:
-        raise ProfileError(f"{source} is no profile: {error}.", fix=_MEASURE_AGAIN) from error
+        raise ProfileError(f"{source} is no profile: {str(error)[:_LONGEST]}.", fix=_MEASURE_AGAIN) from error
     stated = content.get("digest")
     current = migrate(content, source)
     if found != stated:
@@ -62,7 +65,9 @@ def profile_of_text(text: bytes, source: str) -> Profile:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ProfileError(f"{source} is no profile: {place}: {first['msg']}.", fix=_MEASURE_AGAIN) from error
+        raise ProfileError(
+            f"{source} is no profile: {place[:_LONGEST]}: {first['msg'][:_LONGEST]}.", fix=_MEASURE_AGAIN
+        ) from error
 
 
 def profile_schema() -> str:
@@ -76,6 +81,36 @@ def digest_of(content: dict[str, Any]) -> str:
     """SHA-256 over all fields but the digest."""
     rest = {name: value for name, value in content.items() if name != "digest"}
     return sha256_of_bytes(canonical_json(rest).encode())
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose names are all different: of two equal ones each reader would take another."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        double = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"it has the field {double[:40]!r} twice in one object")
+    return found
+
+
+def _require_plain(content: Any) -> None:
+    """Refuses what no measurement writes and what a reader further on may stumble over.
+
+    Raises:
+        ValueError: Objects deep in each other, numbers beyond 64 bits, text that is no Unicode.
+    """
+    level, depth = [content], 0
+    while level:
+        if depth > _DEEPEST:
+            raise ValueError(f"its objects lie more than {_DEEPEST} deep in each other")
+        for value in level:
+            if isinstance(value, int) and abs(value) >= 2**63:
+                raise ValueError("it holds a number of more than 64 bits")
+            if isinstance(value, str):
+                value.encode()  # half of a surrogate pair cannot be printed
+        inner = [value for value in level if isinstance(value, dict | list)]
+        level = [part for value in inner for part in (value if isinstance(value, list) else [*value, *value.values()])]
+        depth += 1
 
 
 def _refuse_constant(text: str) -> None:

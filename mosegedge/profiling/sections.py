@@ -11,11 +11,12 @@ from mosegedge.errors import ArchitectureError
 from mosegedge.space import Architecture
 from mosegedge.space.space import SCALES
 
-Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Milliseconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
+Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
+FolderName = Annotated[str, Field(pattern=r"^[^/\\\s.\x00-\x1f][^/\\\x00-\x1f]*$")]
 Count = Annotated[int, Field(ge=0)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 ScaleDigit = Annotated[str, Field(pattern="^[0-4]$")]
@@ -31,20 +32,27 @@ class SpaceReference(Section):
     """The search space that was measured."""
 
     name: str
-    slug: str = Field(description="the space in names of folders")
+    slug: FolderName = Field(description="the space in names of folders")
     digest: Digest
 
 
 class DeviceSection(Section):
     """The device: what it is called, what it is, and what it was doing."""
 
-    name: str
+    name: FolderName
     backend: str
     hardware: dict[str, Any]
     system: dict[str, Any]
     vendor: dict[str, Any]
     settings: dict[str, str] = Field(description="what only the backend knows, as written in devices.toml")
     conditions: list[dict[str, Any]] = Field(description="clocks, temperature, load at the start of each pass")
+
+    @field_validator("vendor")
+    @classmethod
+    def _runtime_has_versions(cls, vendor: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(vendor.get("runtime", {}), dict):
+            raise ValueError("runtime is no object")
+        return vendor
 
 
 class ProtocolSection(Section):

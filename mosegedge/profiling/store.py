@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from mosegedge.errors import ProfileError
-from mosegedge.files import write_atomic
+from mosegedge.files import read_regular, write_atomic
 from mosegedge.profiling.profile import Profile, series_name
 from mosegedge.profiling.profile_text import profile_of_text, text_of_profile
 from mosegedge.space import SearchSpace
 
 DEFAULT_ROOT = Path("profiles")
+_MOST_BYTES = 64 * 1024**2
 _VERSION_FILE = re.compile(r"v([1-9][0-9]*)\.json")
 
 
@@ -87,9 +89,14 @@ def load_profile(reference: str | Path, *, root: Path = DEFAULT_ROOT) -> Profile
     """
     path = _find(str(reference), root)
     try:
-        return profile_of_text(path.read_bytes(), str(path))
-    except OSError as error:
-        raise ProfileError(f"{path} cannot be read: {error.strerror}.") from error
+        content = read_regular(path, most_bytes=_MOST_BYTES)
+    except (OSError, ValueError) as error:
+        raise ProfileError(
+            f"{path} cannot be read: {error.strerror if isinstance(error, OSError) else error}.",
+            known="A profile is a regular file of some hundred kilobytes.",
+            fix="Name another one: mosegedge profiles list",
+        ) from error
+    return profile_of_text(content, str(path))
 
 
 def list_profiles(root: Path = DEFAULT_ROOT) -> list[Path]:
@@ -98,28 +105,49 @@ def list_profiles(root: Path = DEFAULT_ROOT) -> list[Path]:
     return sorted(found, key=lambda path: (str(path.parent), int(path.stem[1:])))
 
 
+def latest_profiles(root: Path = DEFAULT_ROOT) -> list[Path]:
+    """Files of the newest version of every series under a root, by name."""
+    return list({path.parent: path for path in list_profiles(root)}.values())
+
+
 def _find(reference: str, root: Path) -> Path:
     if reference.endswith(".json"):
         path = Path(reference)
-        if path.is_file():
+        if _exists(path):
             return path
         raise _absent(reference, root)
     folder, _, last = reference.rpartition("/")
     if re.fullmatch(r"v[1-9][0-9]*", last):
         path = root / folder / f"{last}.json"
-        if path.is_file():
+        if _exists(path):
             return path
         raise _absent(reference, root)
     series = Series(root / reference)
-    if series.latest is None:
+    try:
+        latest = series.latest
+    except (OSError, ValueError) as error:  # a name that no folder can have
+        raise _absent(reference, root) from error
+    if latest is None:
         raise _absent(reference, root)
-    return series.path(series.latest)
+    return series.path(latest)
+
+
+def _is_strange(reference: str) -> bool:
+    return len(reference) > 200 or not reference.isprintable()
+
+
+def _exists(path: Path) -> bool:
+    """Whether something has this name, of whatever sort; a name that no file can have is the name of none."""
+    try:
+        return os.path.lexists(path)
+    except ValueError:
+        return False
 
 
 def _absent(reference: str, root: Path) -> ProfileError:
     known = ", ".join(str(path.relative_to(root).with_suffix("")) for path in list_profiles(root))
     return ProfileError(
-        f"There is no profile {reference}.",
+        f"There is no profile {reference[:200]!r}." if _is_strange(reference) else f"There is no profile {reference}.",
         known=f"Profiles in {root}: {known or 'none'}.",
         fix="Measure one: mosegedge profile --device local --space tiny",
     )
