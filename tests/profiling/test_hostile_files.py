@@ -103,7 +103,8 @@ def make_huge(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (Path.mkdir, "Is a directory|no regular file"), (os.mkfifo, "no regular file"), (make_huge, "1073741824 bytes, more than"),
+        (Path.mkdir, "Is a directory|no regular file"), (os.mkfifo, "no regular file"),
+        (make_huge, "1073741824 bytes, more than"),
         (make_loop, "Too many levels"), (lambda path: path.symlink_to("/absent"), "No such file"),
     ],
     ids=["folder", "pipe", "huge", "loop", "dangling"],
