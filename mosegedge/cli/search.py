@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from mosegedge.cli import search_after
 from mosegedge.cli.options import (
     DataRootOption,
     ProfileRootOption,
@@ -36,6 +37,7 @@ def register(app: typer.Typer) -> None:
     search_app.callback(
         epilog="Example: mosegedge search --supernet demo --profile local/tiny-fp32 --output runs/search"
     )(search)
+    search_after.register(search_app)
     app.add_typer(search_app, name="search", rich_help_panel="Train and search")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 from mosegedge.errors import UsageError
 from mosegedge.search.domain import ALL_SCALES
@@ -176,6 +176,19 @@ class SearchConfig:
     def to_json(self) -> dict[str, Any]:
         """All settings, nested as they are."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, settings: Mapping[str, Any]) -> Self:
+        """Reads `to_json`'s object; raises TypeError or KeyError where it is none."""
+        parts = {
+            "objectives": tuple(settings["objectives"]),
+            "limits": tuple(Limit(**limit) for limit in settings["limits"]),
+            "scales": tuple(settings["scales"]),
+            "prescreen": PrescreenSettings(**settings["prescreen"]),
+            "ranknet": RankNetSettings(**settings["ranknet"]),
+            "inner": InnerSettings(**settings["inner"]),
+        }
+        return cls(**{**settings, **parts})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -116,7 +116,6 @@ class Feasible:
     def _out_of_reach(self, limit: Limit, nearest: Codes) -> InfeasibleError:
         found = limit.of
         mean, sd = (float(value[0]) for value in self.costs.predict(limit.objective, nearest[None]))
-        place = f" on {found.label}" if found.label else ""
         spread = f" +- {sd / found.kind.scale:.2g}" if sd else ""
         value = f"{mean / found.kind.scale:.4g}{spread} {found.unit}".rstrip()
         least = _rounded_up(mean + self.deviations * sd)
@@ -125,7 +124,7 @@ class Feasible:
         best = "fastest network" if found.kind.name == "latency" else f"network with the least {found.kind.title}"
         verb = "takes" if found.kind.name == "latency" else "has"
         return InfeasibleError(
-            f"No network has a {found.kind.title}{place} of at most {found.shown(limit.bound)}{confidence}.",
+            f"No network keeps to {limit.text()}{confidence}.",
             known=f"The {best} of the searched scales {verb} {value}: {self.costs.domain.text(nearest)}.",
             fix=f"Raise {option_of(found)} to {given} or more, or allow smaller scales.",
         )

@@ -20,6 +20,7 @@ The other ways are those of `mosegedge.search.pick`.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -100,7 +101,9 @@ def _nearest(front: Sequence[Candidate], target: Objective, value: float) -> lis
 
 def _by_trade_off(values: Floats) -> list[int]:
     """The high-trade-off points that pymoo finds, then the others, each by their trade-off."""
-    from pymoo.mcdm.high_tradeoff import HighTradeoffPoints
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it imports a name of scipy's that has moved
+        from pymoo.mcdm.high_tradeoff import HighTradeoffPoints
 
     points = HighTradeoffPoints(zero_to_one=True).do(values)
     special = np.zeros(len(values), dtype=bool)
