@@ -105,7 +105,7 @@ def _by_trade_off(values: Floats) -> list[int]:
         warnings.simplefilter("ignore", DeprecationWarning)  # it imports a name of scipy's that has moved
         from pymoo.mcdm.high_tradeoff import HighTradeoffPoints
 
-    points = HighTradeoffPoints(zero_to_one=True).do(values)
+    points = HighTradeoffPoints(zero_to_one=False).do(_scaled(values))
     special = np.zeros(len(values), dtype=bool)
     special[[] if points is None else np.atleast_1d(points)] = True
     order = np.lexsort((-_finite(trade_offs(_scaled(values))), ~special))

@@ -46,7 +46,8 @@ class Targets:
             name if names.count(name) == 1 else target.reference
             for name, target in zip(names, self.targets, strict=True)
         ]
-        if len(set(labels)) < len(labels):
+        digests = [target.profile.digest for target in self.targets if target.profile.digest]
+        if len(set(labels)) < len(labels) or len(set(digests)) < len(digests):
             raise UsageError(f"The profile {labels[-1]} is given twice.", fix="Give each profile once.")
         return tuple(labels)
 
@@ -114,12 +115,8 @@ class Targets:
         place = self.labels.index(wanted.label) if wanted.label else 0
         if wanted.kind.name == "latency":
             return self.latency(place, space)
-        target = self.targets[place]
-        raise ProfileError(
-            f"The profile {target.reference} does not say what networks need of {wanted.kind.title}.",
-            known="It was not measured there.",
-            fix=f"Measure the device again: mosegedge profile --device {target.profile.device.name}",
-        )
+        profile = self.targets[place].profile
+        return profile.energy_model(space) if wanted.kind.name == "energy" else profile.memory_model(space)
 
     def _resolved_names(self, names: Sequence[str]) -> tuple[str, ...]:
         found = [self._unlabelled(name) for name in names]

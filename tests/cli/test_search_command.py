@@ -163,6 +163,80 @@ def test_what_cannot_be_searched_is_refused_in_words(run, tmp_path, changed, cod
     assert "Traceback" not in err
 
 
+@pytest.fixture
+def two_devices(folder):
+    """A second profile in the project, of a device that is slower by three."""
+    first = made_up_profile()
+    entries = [entry.model_copy(update={"value_ms": 3 * entry.value_ms}) for entry in first.entries]
+    device = first.device.model_copy(update={"name": "slow"})
+    series = Series(folder / "profiles" / "slow" / "nano-96x192-19-fp32")
+    if not series.folder.exists():
+        save_profile(first.model_copy(update={"device": device, "entries": entries}), series)
+    return ["--profile", "board/nano-96x192-19-fp32", "--profile", "slow/nano-96x192-19-fp32", *FILES[2:4]]
+
+
+def test_two_profiles_and_parameters_are_traded_off_and_the_run_is_replayed_for_the_second(run, two_devices, tmp_path):
+    both = [*two_devices, "--objectives", "miou,latency,params", "--max-latency-ms", "slow=900", "--confidence", "0.9"]
+    code, out, err = run(*both, *SMALL, "--output", str(tmp_path / "both"), "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["objectives"] == ["miou", "latency", "latency@slow", "params"]
+    assert set(result["fronts"]) == {"latency", "latency@slow", "params"}
+    lines = [json.loads(line) for line in (tmp_path / "both" / "archive.jsonl").read_text().splitlines()]
+    assert all(line["costs"]["latency@slow"][0] > 2 * line["latency_ms"] for line in lines)
+    code, out, err = run(
+        "replay", str(tmp_path / "both"), "--profile", "slow/nano-96x192-19-fp32", "--output", str(tmp_path / "slow")
+    )
+    assert code == 0, err
+    assert "enter the front" in out
+    again = [json.loads(line) for line in (tmp_path / "slow" / "archive.jsonl").read_text().splitlines()]
+    assert [line["latency_ms"] for line in again] == [line["costs"]["latency@slow"][0] for line in lines]
+    code, out, err = run("replay", str(tmp_path / "both"), "--profile", FILES[1], "--output", str(tmp_path / "slow"))
+    assert (code, out) == (2, "")
+    assert "is not empty" in err
+
+
+def test_the_chosen_networks_are_timed_on_a_simulated_board(run, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("MOSEGEDGE_LOCK", str(tmp_path / "lock"))
+    (folder / "devices.toml").write_text('[board]\ntemplate = "local"\nbackend = "simulated"\nclock = "device"\n')
+    code, _, err = run(*FILES[:4], *SMALL, "--output", str(tmp_path / "run"))
+    assert code == 0, err
+    code, out, err = run("verify", str(tmp_path / "run"), "--json")
+    assert code == 0, err
+    networks = json.loads(out)["networks"]
+    assert 1 <= len(networks) <= 2
+    assert all(network["measured_ms"] > 0 for network in networks)
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "said"),
+    [
+        (["--objectives", "miou,speed"], 2, "There is no objective 'speed'"),
+        (["--objectives", "miou"], 2, "two or more different"),
+        (["--objectives", "miou,energy"], 4, "nergy"),
+        (["--objectives", "miou,latency@moon"], 2, "names no profile of this search"),
+        (["--objectives", "miou,latency,params", "--prescreen", "hierarchical"], 2, "spreads networks evenly"),
+        (["--max-latency-ms", "moon=3"], 2, "names no profile of this search"),
+        (["--max-latency-ms", "fast"], 2, "cannot be read"),
+        (["--max-params", "1"], 8, "Raise --max-params to"),
+        (["--min-miou", "0.99"], 8, "The nearest has"),
+        (["--confidence", "1"], 2, "confidence is 1"),
+        (["--pick", "best"], 2, "cannot be picked by 'best'"),
+        (["--profile", "board/nano-96x192-19-fp32/v1"], 2, "given twice"),
+    ],
+)
+def test_objectives_and_limits_that_cannot_be_are_refused_in_words(run, tmp_path, changed, code, said):
+    ended, out, err = run(*FILES, *SMALL, "--output", str(tmp_path / "run"), *changed)
+    assert (ended, out) == (code, ""), err
+    assert said in " ".join(err.split())
+    assert "Traceback" not in err
+
+
+def test_what_a_search_needs_is_asked_for(run):
+    assert run("--output", "x")[0] == 2
+    assert "Missing option --output" in run("--profile", "x")[2]
+
+
 def test_help_shows_an_example(run):
     code, out, _ = run("--help")
     assert code == 0
