@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from mosegedge.report.chart import WIDE, Legend, chart, figure, flag, frame, mark, staircase
+from mosegedge.report.fronts import further_fronts, verified_part
 from mosegedge.report.html import Markup, beside, details, number, paragraph, reading, section, signed, table
 from mosegedge.report.run import Run
 from mosegedge.search.archive import Candidate, evaluated, front_of, objectives
 from mosegedge.search.dominance import hypervolume
+from mosegedge.search.objectives import LATENCY
 
 _SHADES = 4
 
@@ -23,6 +25,8 @@ def front_section(run: Run) -> Markup:
         "The front",
         reading(_reading(run)),
         beside(parts[0], parts[1], _volumes(run)),
+        *further_fronts(run),
+        *verified_part(run),
         details(
             f"All {len(run.front)} networks of the front and {len(run.baselines)} baselines",
             _table("The front, fastest first", run.front),
@@ -80,7 +84,7 @@ def _figure(run: Run) -> Markup:
     shown = [*done, *uniform]
     axes = frame(
         WIDE,
-        [candidate.latency_ms for candidate in shown],
+        [candidate.cost(LATENCY) for candidate in shown],
         [_miou(candidate) for candidate in shown],
         x_label="latency from the profile, ms",
         y_label="mIoU, inherited weights",
@@ -169,7 +173,7 @@ def _failures(run: Run) -> list[Markup]:
 
 
 def _point(candidate: Candidate) -> tuple[float, float]:
-    return candidate.latency_ms, _miou(candidate)
+    return candidate.cost(LATENCY), _miou(candidate)
 
 
 def _miou(candidate: Candidate) -> float:
