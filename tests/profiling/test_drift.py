@@ -1,0 +1,65 @@
+"""Drift is corrected, noise is not, and bursts between two slow visits of a sentinel are found."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from mosegedge.profiling.drift import drift_of, slow_windows
+from mosegedge.profiling.measurement import Measurement
+from mosegedge.profiling.windows import Sentinel, Window
+
+
+def measurements(rng, *, factors, models=60, noise=0.003, disturbed=0.0):
+    """Models with levels of all sizes; each round has a factor, and a share of bursts takes a quarter longer."""
+    found = []
+    for number in range(models):
+        level = rng.uniform(1e5, 1e7)
+        bursts = []
+        for factor in factors:
+            slow = 1.25 if rng.random() < disturbed else 1.0
+            bursts.append(tuple(int(level * factor * slow * (1 + abs(rng.normal(0, noise)))) for _ in range(6)))
+        found.append(Measurement(str(number), tuple(bursts), 0, rounds=tuple(range(1, len(factors) + 1))))
+    return found
+
+
+def test_a_clock_that_sinks_is_corrected(rng):
+    factors = [1.0, 1.0, 1.01, 1.02, 1.03, 1.03]
+    measured = measurements(rng, factors=factors)
+    drift = drift_of(measured)
+    assert drift.spread == pytest.approx(0.03, abs=0.003)
+    corrected = [drift.corrected(measurement) for measurement in measured]
+    for measurement in corrected:
+        lows = [min(burst) for burst in measurement.bursts_ns]
+        assert max(lows) / min(lows) < 1.015
+        assert len(measurement.samples_ms) == 36
+
+
+@pytest.mark.parametrize("disturbed", [0.0, 0.3, 0.6])
+def test_noise_is_not_corrected_however_much_there_is(rng, disturbed):
+    measured = measurements(rng, factors=[1.0] * 8, disturbed=disturbed)
+    drift = drift_of(measured)
+    assert not drift.factors
+    assert drift.corrected(measured[0]) == measured[0]
+
+
+def test_a_round_in_which_the_device_was_not_free_is_not_divided(rng):
+    measured = measurements(rng, factors=[1.0, 1.0, 1.2, 1.0])
+    drift = drift_of(measured)
+    assert not drift.factors
+    assert drift.spread == pytest.approx(0.2, abs=0.02)
+
+
+def test_models_of_an_old_record_or_few_models_have_no_drift(rng):
+    assert not drift_of(measurements(rng, factors=[1.0, 1.03], models=5)).factors
+    assert not drift_of([Measurement("a", ((10,), (11,)), 0)]).factors
+    assert not drift_of([]).factors
+
+
+def test_bursts_between_two_slow_visits_of_a_sentinel_are_found():
+    lows = [100, 101, 100, 130, 128, 100, 127, 100, 100, 101]
+    windows = [Window([Sentinel("s", before), Sentinel("s", after)]) for before, after in pairwise(lows)]
+    assert slow_windows(windows) == {3: pytest.approx(0.28)}
+    assert slow_windows(windows[:3]) == {}
+    assert slow_windows([*windows, Window([Sentinel("s", 200)])]) == {3: pytest.approx(0.28)}
