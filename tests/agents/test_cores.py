@@ -76,9 +76,8 @@ def test_two_threads_of_one_physical_core_are_taken_last(monkeypatch):
     pairs = {core: f"{core % 4},{core % 4 + 4}" for core in range(8)}
     assert cores_of(4, monkeypatch, siblings=pairs) == [4, 5, 6, 7]
     assert cores_of(5, monkeypatch, siblings=pairs) == [3, 4, 5, 6, 7]
-    assert cores_of(
-        2, monkeypatch, siblings={core: "%d-%d" % (core // 2 * 2, core // 2 * 2 + 1) for core in range(8)}
-    ) == [5, 7]
+    neighbours = {core: f"{core // 2 * 2}-{core // 2 * 2 + 1}" for core in range(8)}
+    assert cores_of(2, monkeypatch, siblings=neighbours) == [5, 7]
 
 
 def pinned(threads, allowed, **environment):
