@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from mosegedge.data.dataset import SegmentationSet
     from mosegedge.space import SearchSpace
 
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
 SpaceOption = Annotated[
     str,
     typer.Option(
@@ -60,6 +62,15 @@ def digits(text: str) -> tuple[int, ...]:
         return tuple(sorted(int(digit) for digit in text.split(",")))
     except ValueError as error:
         raise UsageError(f"--scales {text} cannot be read.", fix="Write digits with commas: --scales 0,2") from error
+
+
+def seconds(text: str) -> float:
+    """A time as `90s`, `10m` or `1h`."""
+    unit = _SECONDS.get(text[-1:], 1.0)
+    try:
+        return float(text.rstrip("smh")) * unit
+    except ValueError as error:
+        raise UsageError(f"--budget {text} is no time.", fix="Write it as 90s, 10m or 1h.") from error
 
 
 def require_space(space: str, data: str, found: SearchSpace) -> None:

@@ -13,7 +13,7 @@ import typer
 
 from mosegedge.cli.completion import device_names
 from mosegedge.cli.devices import AcceptNewHostKey
-from mosegedge.cli.options import RootOption, SpaceOption, open_space
+from mosegedge.cli.options import RootOption, SpaceOption, open_space, seconds
 from mosegedge.cli.output import JsonFlag, emit, progress, say
 from mosegedge.cli.profile_text import plan_result, plan_text, profile_text, summary
 from mosegedge.errors import MosegedgeError, UsageError
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from mosegedge.profiling.plan import ProfileSettings
     from mosegedge.progress import Progress
     from mosegedge.space import SearchSpace
-
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def register(app: typer.Typer) -> None:
@@ -77,7 +75,7 @@ def profile(
         scales=_digits(scales),
         networks=networks,
         passes=passes,
-        budget_s=_seconds(budget) if budget else None,
+        budget_s=seconds(budget) if budget else None,
         seed=seed,
         method=method,
     )
@@ -206,11 +204,3 @@ def _digits(text: str) -> tuple[int, ...]:
         return tuple(int(digit) for digit in text.split(","))
     except ValueError as error:
         raise UsageError(f"--scales {text} cannot be read.", fix="Write digits with commas, as --scales 0,2") from error
-
-
-def _seconds(text: str) -> float:
-    unit = _SECONDS.get(text[-1:], 1.0)
-    try:
-        return float(text.rstrip("smh")) * unit
-    except ValueError as error:
-        raise UsageError(f"--budget {text} is no time.", fix="Write it as 90s, 10m or 1h.") from error

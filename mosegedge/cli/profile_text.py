@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mosegedge.profiling.certificate import verdict
@@ -99,7 +100,7 @@ def profile_text(found: Profile) -> str:
         f"model       {found.model.method}: {terms}; constant by scale {constants} ms;\n"
         f"            sd of a layer's cost in a network {found.model.additivity_sd:.1%}, "
         f"of a network beyond that {found.model.network_sd:.1%}\n"
-        f"{_certificate_text(found.certificate)}"
+        f"{certificate_text(found.certificate)}"
         f"repeats to  tau {repeat.networks_kendall_tau:.3f}, MAPE {repeat.networks_mape:.2%}, "
         f"{layers}drift {repeat.drift:.1%}\n"
         f"at best     {_roofline_text(found.roofline)}\n"
@@ -116,20 +117,25 @@ def _roofline_text(roofline: RooflineSection | None) -> str:
     )
 
 
-def _certificate_text(certificate: CertificateSection | None) -> str:
+def certificate_text(certificate: CertificateSection | None) -> str:
+    """What a certificate says in words, in lines; empty for none."""
     if certificate is None:
         return ""
-    by_scale, flops_by_scale = (
-        ", ".join(f"{scale}: {tau:.3f}" for scale, tau in taus.items())
-        for taus in (certificate.by_scale_kendall_tau, certificate.by_scale_flops_kendall_tau)
-    )
     tau, mape = certificate.sum_of_layers_kendall_tau, certificate.sum_of_layers_mape
     plain_sum = "" if tau is None or mape is None else f", of the plain sum {tau:.3f} (MAPE {mape:.2%})"
+    flops_by_scale = _by_scale(certificate.by_scale_flops_kendall_tau)
+    halves = certificate.repeatability_kendall_tau
+    halves_by_scale = certificate.by_scale_repeatability_kendall_tau or {}
+    repeats = "" if halves is None else f"repeat to   tau {halves:.3f} (by scale {_by_scale(halves_by_scale)})\n"
     return (
         f"judged by   {certificate.networks} {certificate.source} networks of {certificate.measured}: "
-        f"Kendall tau {certificate.kendall_tau:.3f} (by scale {by_scale}),\n"
+        f"Kendall tau {certificate.kendall_tau:.3f} (by scale {_by_scale(certificate.by_scale_kendall_tau)}),\n"
         f"            Spearman {certificate.spearman:.3f}, MAPE {certificate.mape:.2%}, bias {certificate.bias:+.2%}, "
         f"worst {certificate.worst:.1%}\n"
-        f"beside it   tau of FLOPs {certificate.flops_kendall_tau:.3f} (by scale {flops_by_scale}),\n"
+        f"{repeats}beside it   tau of FLOPs {certificate.flops_kendall_tau:.3f} (by scale {flops_by_scale}),\n"
         f"            of parameters {certificate.params_kendall_tau:.3f}{plain_sum}\n"
     )
+
+
+def _by_scale(taus: Mapping[str, float]) -> str:
+    return ", ".join(f"{scale}: {tau:.3f}" for scale, tau in taus.items())

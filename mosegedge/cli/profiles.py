@@ -1,18 +1,24 @@
-"""`mosegedge profiles list | show`."""
+"""`mosegedge profiles list | show | check`."""
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mosegedge.cli import profile_versions
-from mosegedge.cli.options import RootOption
-from mosegedge.cli.output import JsonFlag, emit
-from mosegedge.cli.profile_text import one_line, profile_text, summary
+from mosegedge.cli.devices import AcceptNewHostKey
+from mosegedge.cli.options import RootOption, seconds
+from mosegedge.cli.output import JsonFlag, emit, progress, say
+from mosegedge.cli.profile_text import certificate_text, one_line, profile_text, summary
+from mosegedge.profiling.certificate import verdict
 
-profiles_app = typer.Typer(no_args_is_help=True, help="Profiles on disk: list them, show one, compare two.")
+MEASURE_MORE = "Measure again with more --networks and --passes: mosegedge profile"
+
+profiles_app = typer.Typer(no_args_is_help=True, help="Profiles on disk: list, show, check, compare.")
 
 
 def register(app: typer.Typer) -> None:
@@ -53,3 +59,56 @@ def show_profile(
 
     found = load_profile(name, root=output_root)
     emit(summary(found), profile_text(found), as_json=as_json)
+
+
+@profiles_app.command("check", epilog="Example: mosegedge profiles check local/tiny-fp32")
+def check(
+    name: Annotated[str, typer.Argument(help="A file, or a name: local/tiny-fp32 or local/tiny-fp32/v1.")],
+    networks: Annotated[int, typer.Option(help="Fresh networks, over all scales of the profile.")] = 60,
+    rounds: Annotated[int, typer.Option(help="How often each is timed at most.")] = 16,
+    budget: Annotated[str, typer.Option(help="Begin no round that ends later than this, as 90s or 10m.")] = "5m",
+    seed: Annotated[int | None, typer.Option(min=0, help="Draws the networks; a new one each time by default.")] = None,
+    space: Annotated[str, typer.Option("--space", help="The space, where it is not a shipped preset.")] = "",
+    require: Annotated[bool, typer.Option("--require", help="Exit with 4 below a bar.")] = False,
+    output_root: RootOption = Path("profiles"),
+    restart: Annotated[bool, typer.Option("--restart", help="Set an unfinished check aside.")] = False,
+    accept_new_host_key: AcceptNewHostKey = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Measures networks that a profile has never seen on its device, and writes its next version with the result.
+
+    Stopped or killed, the same command goes on where it was. A certificate below a bar is a warning.
+    """
+    from mosegedge.devices import load_device
+    from mosegedge.errors import ProfileError
+    from mosegedge.profiling import load_profile
+    from mosegedge.profiling.check import CheckSettings, check_profile
+    from mosegedge.profiling.trust import trust_of
+    from mosegedge.space import SearchSpace
+
+    found = load_profile(name, root=output_root)
+    loaded = SearchSpace.load(space or found.space.name)
+    settings = CheckSettings(networks=networks, rounds=rounds, budget_s=seconds(budget), seed=seed)
+    with progress() as bar:
+        checked = check_profile(
+            name,
+            load_device(found.device.name),
+            settings=settings,
+            space=loaded,
+            root=output_root,
+            progress=bar,
+            command=shlex.join(["mosegedge", *sys.argv[1:]]),
+            restart=restart,
+            accept_new_host_key=accept_new_host_key,
+        )
+    trust = trust_of(checked, loaded)
+    say(f"Wrote {checked.name}; before, {verdict(found.certificate)}")
+    emit(
+        {**summary(checked), "parent": found.name, "shortfalls": list(trust.shortfalls)},
+        f"{certificate_text(checked.certificate)}{verdict(checked.certificate)}",
+        as_json=as_json,
+    )
+    if trust.shortfalls and require:
+        raise ProfileError(f"{checked.name} is below the bar: {'; '.join(trust.shortfalls)}.", fix=MEASURE_MORE)
+    if trust.warning:
+        say(trust.warning)

@@ -13,9 +13,9 @@ from mosegedge import __version__
 from mosegedge.devices.replies import DeviceDescription
 from mosegedge.errors import ProfileError
 from mosegedge.files import sha256_of_file
-from mosegedge.profiling.facts import Drifts, effort_section, protocol_section, repeatability_section, tau_by_scale
+from mosegedge.profiling.facts import Drifts, effort_section, protocol_section, repeatability_section
 from mosegedge.profiling.journal import ProfileJournal
-from mosegedge.profiling.judge import Agreement, agreement, kendall_tau
+from mosegedge.profiling.judge import Judged, certify
 from mosegedge.profiling.latency import LatencyModel
 from mosegedge.profiling.measurement import Measurement, Statistic, choose_statistic
 from mosegedge.profiling.model import Evidence, fit_model, latency_model_of
@@ -35,13 +35,11 @@ from mosegedge.profiling.sections import (
     SpaceReference,
     Timing,
 )
-from mosegedge.space import Architecture, SearchSpace
-from mosegedge.space.architecture import SCALE
+from mosegedge.space import Architecture
 
 Floats = NDArray[np.float64]
 
 _DIGITS = 6
-_SDS_OF_90 = 1.6449  # of a normal distribution: 90 % lie within
 
 
 def conclude(
@@ -181,35 +179,11 @@ def _certificate(
     statistic: Statistic,
 ) -> CertificateSection | None:
     """Judges the model on the held-out networks, none of which went into it."""
-    space = plan.space
     items = _known_networks(plan, plan.held_out, values_ms)
-    if not items:
-        return None
-    codes = space.encode([_architecture(item) for item in items])
-    latency_ms = np.array([values_ms[item.key] for item in items])
-    predicted_ms, sd_ms = model.predict(codes)
-    scales = codes[:, SCALE]
-    flops = space.flops(codes).astype(float)
-    plain_sum = _plain_sum(space, items, values_ms) if plan.layers else None
-    first, second = np.array([measured[item.key].halves_ms(statistic) for item in items]).T
-    return CertificateSection(
-        source="held-out",
-        measured=datetime.now(UTC).date(),
-        networks=len(items),
-        **asdict(agreement(predicted_ms, latency_ms)),
-        coverage90=float(np.mean(np.abs(latency_ms - predicted_ms) <= _SDS_OF_90 * sd_ms)),
-        by_scale_kendall_tau=tau_by_scale(scales, predicted_ms, latency_ms),
-        flops_kendall_tau=kendall_tau(flops, latency_ms),
-        by_scale_flops_kendall_tau=tau_by_scale(scales, flops, latency_ms),
-        params_kendall_tau=kendall_tau(space.params(codes).astype(float), latency_ms),
-        sum_of_layers_kendall_tau=plain_sum.kendall_tau if plain_sum else None,
-        sum_of_layers_mape=plain_sum.mape if plain_sum else None,
-        repeatability_kendall_tau=kendall_tau(first, second),
-        by_scale_repeatability_kendall_tau=tau_by_scale(scales, first, second),
+    judged = Judged(
+        codes=plan.space.encode([_architecture(item) for item in items]),
+        measured_ms=np.array([values_ms[item.key] for item in items]),
+        halves_ms=np.array([measured[item.key].halves_ms(statistic) for item in items]),
     )
-
-
-def _plain_sum(space: SearchSpace, items: list[Item], values_ms: dict[str, float]) -> Agreement:
-    """What adding up isolated layers would have said of networks."""
-    sums_ms = [sum(values_ms[layer.spec.key] for layer in space.layers_of(_architecture(item))) for item in items]
-    return agreement(np.array(sums_ms), np.array([values_ms[item.key] for item in items]))
+    entries_ms = {item.key: values_ms[item.key] for item in plan.layers if item.key in values_ms}
+    return certify(model, judged, entries_ms, source="held-out", measured=datetime.now(UTC).date())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mosegedge.profiling.drift import Drift, drift_of
 from mosegedge.profiling.journal import ProfileJournal
-from mosegedge.profiling.judge import kendall_tau
+from mosegedge.profiling.judge import kendall_tau, tau_by_scale
 from mosegedge.profiling.measurement import Measurement, Statistic
 from mosegedge.profiling.plan import LAYER_BURST, NETWORK_BURST, Item, Plan
 from mosegedge.profiling.schedule import STOPPING
@@ -110,11 +110,6 @@ def effort_section(journal: ProfileJournal) -> EffortSection | None:
         models=len(journal.models),
         disk_mib=round(sum(journal.built_bytes.values()) / 1024**2, 1),
     )
-
-
-def tau_by_scale(scales: NDArray[np.int64], first: Floats, second: Floats) -> dict[str, float]:
-    """Kendall's tau among the networks of each scale digit."""
-    return {str(scale): kendall_tau(first[scales == scale], second[scales == scale]) for scale in np.unique(scales)}
 
 
 def _scale(item: Item) -> int:

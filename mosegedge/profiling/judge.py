@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mosegedge.profiling.latency import LatencyModel
+from mosegedge.profiling.sections import CertificateSection
+from mosegedge.space import SearchSpace
+from mosegedge.space.architecture import SCALE
+from mosegedge.space.codes import Codes
+
 Floats = NDArray[np.float64]
+
+SDS_OF_90 = 1.6448536269514722
+"""Standard deviations on either side of the mean that hold 90 % of a normal distribution."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,3 +77,74 @@ def _cosine(first: Floats, second: Floats) -> float:
     """Both correlations are this, of the signs of all pairs and of the centred ranks."""
     length = float(np.sqrt((first @ first) * (second @ second)))
     return float(first @ second) / length if length else 0.0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Judged:
+    """Networks that a model is judged on.
+
+    Attributes:
+        codes: N x 29.
+        measured_ms: Their latencies, N.
+        halves_ms: The same from either half of the measurement, N x 2.
+    """
+
+    codes: Codes
+    measured_ms: Floats
+    halves_ms: Floats
+
+
+def certify(
+    model: LatencyModel,
+    judged: Judged,
+    entries_ms: Mapping[str, float],
+    *,
+    source: Literal["held-out", "check"],
+    measured: date,
+) -> CertificateSection | None:
+    """Judges a latency model on networks that it was never fitted on; None where there is none.
+
+    Args:
+        model: The model.
+        judged: The networks.
+        entries_ms: Isolated layers by their key, for the plain sum beside it; empty where none was measured.
+        source: Role of the networks.
+        measured: When they were measured.
+
+    Raises:
+        ProfileError: The model does not cover one of the networks.
+    """
+    space, codes, latency_ms = model.space, judged.codes, judged.measured_ms
+    if not len(codes):
+        return None
+    predicted_ms, sd_ms = model.predict(codes)
+    flops = space.flops(codes).astype(float)
+    first, second = judged.halves_ms.T
+    scales = codes[:, SCALE]
+    plain = _plain_sum(space, codes, latency_ms, entries_ms) if entries_ms else None
+    return CertificateSection(
+        source=source,
+        measured=measured,
+        networks=len(codes),
+        **asdict(agreement(predicted_ms, latency_ms)),
+        coverage90=float(np.mean(np.abs(latency_ms - predicted_ms) <= SDS_OF_90 * sd_ms)),
+        by_scale_kendall_tau=tau_by_scale(scales, predicted_ms, latency_ms),
+        flops_kendall_tau=kendall_tau(flops, latency_ms),
+        by_scale_flops_kendall_tau=tau_by_scale(scales, flops, latency_ms),
+        params_kendall_tau=kendall_tau(space.params(codes).astype(float), latency_ms),
+        sum_of_layers_kendall_tau=plain.kendall_tau if plain else None,
+        sum_of_layers_mape=plain.mape if plain else None,
+        repeatability_kendall_tau=kendall_tau(first, second),
+        by_scale_repeatability_kendall_tau=tau_by_scale(scales, first, second),
+    )
+
+
+def tau_by_scale(scales: NDArray[np.int64], first: Floats, second: Floats) -> dict[str, float]:
+    """Kendall's tau among the networks of each scale digit."""
+    return {str(scale): kendall_tau(first[scales == scale], second[scales == scale]) for scale in np.unique(scales)}
+
+
+def _plain_sum(space: SearchSpace, codes: Codes, latency_ms: Floats, entries_ms: Mapping[str, float]) -> Agreement:
+    """What adding up isolated layers would have said."""
+    sums_ms = [sum(entries_ms[layer.spec.key] for layer in space.layers_of(network)) for network in space.decode(codes)]
+    return agreement(np.array(sums_ms), latency_ms)

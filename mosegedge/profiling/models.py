@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from mosegedge.devices.inventory import Device
 from mosegedge.devices.replies import DeviceDescription
 from mosegedge.devices.suiting import in_forms_of, in_precision_of, target_of_device
 from mosegedge.errors import ExportError
 from mosegedge.profiling.plan import Item, Plan
 from mosegedge.profiling.roofline import ProbeSpec
-from mosegedge.space import Architecture
+from mosegedge.space import Architecture, SearchSpace
 
 # PyTorch's exporter and its number of threads are global: devices that are profiled side by side build in turn.
 _BUILDING = threading.Lock()
@@ -47,14 +48,26 @@ def model_file(item: Item, plan: Plan, description: DeviceDescription) -> ModelF
         ExportError: The device's compiler is known not to take a form in it.
         DeviceError: The compiler on the host failed.
     """
+    # A probe is in its precision from the start: what it moves has to be known.
+    precise = isinstance(item.source, ProbeSpec)
+    return file_for(plan.device, onnx_of(item, plan), description, precise=precise)
+
+
+def file_for(device: Device, onnx: bytes, description: DeviceDescription, *, precise: bool = False) -> ModelFile:
+    """ONNX turned into the file that a device takes; raises what `model_file` raises.
+
+    Args:
+        device: The device.
+        onnx: In single precision, unless `precise`.
+        description: What the device says of itself.
+        precise: Whether the file is in the device's precision already.
+    """
     from mosegedge.devices.host_compiler import prepare
 
-    suited = in_forms_of(plan.device, onnx_of(item, plan))
-    warnings = _warnings(suited, target_of_device(plan.device))
-    # A probe is in its precision from the start: what it moves has to be known.
-    is_ready = isinstance(item.source, ProbeSpec)
-    precise = suited if is_ready else in_precision_of(plan.device, description, suited)
-    content, model_format, notes = prepare(plan.device, precise)
+    suited = in_forms_of(device, onnx)
+    warnings = _warnings(suited, target_of_device(device))
+    ready = suited if precise else in_precision_of(device, description, suited)
+    content, model_format, notes = prepare(device, ready)
     return ModelFile(content, model_format, tuple(notes), warnings)
 
 
@@ -84,12 +97,12 @@ def onnx_of(item: Item, plan: Plan) -> bytes:
     """
     if isinstance(item.source, ProbeSpec):
         return _onnx_of_probe(item.source, plan)
+    if isinstance(item.source, Architecture):
+        return network_onnx(plan.space, item.source, opset=plan.device.opset)
     # torch is needed from here on, and only here.
-    from mosegedge.networks.onnx import onnx_of_layer, onnx_of_network
+    from mosegedge.networks.onnx import onnx_of_layer
 
     with _BUILDING, _one_torch_thread():
-        if isinstance(item.source, Architecture):
-            return onnx_of_network(plan.space, item.source, opset=plan.device.opset)
         return onnx_of_layer(item.source, opset=plan.device.opset)
 
 
@@ -100,6 +113,14 @@ def _onnx_of_probe(spec: ProbeSpec, plan: Plan) -> bytes:
     if spec.kernel:
         return onnx_of_convolution(spec.shape, kernel=spec.kernel, opset=opset, half=half)
     return onnx_of_relu(spec.shape, opset=opset, half=half)
+
+
+def network_onnx(space: SearchSpace, network: Architecture, *, opset: int) -> bytes:
+    """ONNX of a whole network in single precision, with weights that depend on it and its space alone."""
+    from mosegedge.networks.onnx import onnx_of_network
+
+    with _BUILDING, _one_torch_thread():
+        return onnx_of_network(space, network, opset=opset)
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def load_profile(reference: str | Path, *, root: Path = DEFAULT_ROOT) -> Profile
     Example:
         >>> load_profile("local/tiny-fp32").certificate.kendall_tau  # doctest: +SKIP
     """
-    path = _find(str(reference), root)
+    path = profile_path(reference, root=root)
     try:
         content = read_regular(path, most_bytes=_MOST_BYTES)
     except (OSError, ValueError) as error:
@@ -97,6 +97,15 @@ def load_profile(reference: str | Path, *, root: Path = DEFAULT_ROOT) -> Profile
             fix="Name another one: mosegedge profiles list",
         ) from error
     return profile_of_text(content, str(path))
+
+
+def profile_path(reference: str | Path, *, root: Path = DEFAULT_ROOT) -> Path:
+    """The file that `load_profile` reads.
+
+    Raises:
+        ProfileError: There is none.
+    """
+    return _find(str(reference), root)
 
 
 def list_profiles(root: Path = DEFAULT_ROOT) -> list[Path]:

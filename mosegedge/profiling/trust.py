@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mosegedge.profiling.certificate import BARS, Bars, shortfalls
+from mosegedge.profiling.judge import SDS_OF_90
 from mosegedge.space import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from mosegedge.space.codes import Codes
 
 Floats = NDArray[np.float64]
-
-SDS_OF_90 = 1.6448536269514722
-"""Standard deviations on either side of the mean that hold 90 % of a normal distribution."""
 
 _UNJUDGED_FACTOR = 2.0
 _DIGITS = 4

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from mosegedge.profiling import building
+from mosegedge.profiling import building, check_loop
 from mosegedge.profiling.models import ModelFile
 from mosegedge.profiling.plan import Item, Plan
 from mosegedge.profiling.roofline import ProbeSpec
@@ -21,6 +21,7 @@ TESTS = Path(__file__).parents[1]
 FAILING_LAYER = "FAKE_FAILING_LAYER"
 TROUBLED_LAYER = "FAKE_TROUBLED_LAYER"
 DEADLY_LAYER = "FAKE_DEADLY_LAYER"
+FAILING_NETWORKS = "FAKE_FAILING_NETWORKS"
 
 
 def layer_us(spec: LayerSpec) -> float:
@@ -59,6 +60,13 @@ def model_file(item: Item, plan: Plan, description: object) -> ModelFile:
     return ModelFile(json.dumps(content).encode())
 
 
+def network_file(agent: object, space: SearchSpace, network: Architecture, description: object) -> ModelFile:
+    content: dict[str, object] = {"key": str(network), "us": network_us(space, network)}
+    if str(network).startswith(os.environ.get(FAILING_NETWORKS, "none")):
+        content["fail"] = "no kernel for this network"
+    return ModelFile(json.dumps(content).encode())
+
+
 def environment(folder: Path) -> dict[str, str]:
     """Installs the fake backend under a folder; returns the environment in which it is found."""
     packages = folder / "packages"
@@ -80,4 +88,5 @@ if __name__ == "__main__":
     from mosegedge.cli.main import main
 
     building.model_file = model_file
+    check_loop.network_file = network_file
     sys.exit(main())

@@ -1,0 +1,92 @@
+"""From the record of a check to the next version of a profile."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+
+from mosegedge import __version__
+from mosegedge.errors import ProfileError
+from mosegedge.files import sha256_of_file
+from mosegedge.profiling.check_record import CheckRecord
+from mosegedge.profiling.fresh import FEWEST
+from mosegedge.profiling.judge import Judged, certify
+from mosegedge.profiling.latency import LatencyModel
+from mosegedge.profiling.measurement import Measurement, Statistic
+from mosegedge.profiling.profile import Profile
+from mosegedge.profiling.sections import NetworkEntry
+from mosegedge.space import Architecture
+
+_DIGITS = 6
+
+
+def checked_profile(
+    profile: Profile, model: LatencyModel, record: CheckRecord, *, version: int, command: str
+) -> Profile:
+    """The profile with the networks of a check and the certificate that follows from them.
+
+    Networks of an earlier check give way to the new ones.
+
+    Args:
+        profile: What was checked.
+        model: Its latency model.
+        record: What was measured.
+        version: Of the result.
+        command: The command line, kept in it.
+
+    Raises:
+        ProfileError: Too few networks could be measured.
+    """
+    measured = _measured(record, profile)
+    statistic = profile.protocol.statistic
+    judged = Judged(
+        codes=model.space.encode([Architecture.parse(code) for code in measured]),
+        measured_ms=np.array([round(one.value_ms(statistic), _DIGITS) for one in measured.values()]),
+        halves_ms=np.array([one.halves_ms(statistic) for one in measured.values()]),
+    )
+    now = datetime.now(UTC).replace(microsecond=0)
+    values_ms = {entry.key: entry.value_ms for entry in profile.entries}
+    others = [entry for entry in profile.networks if entry.role != "check"]
+    return profile.model_copy(
+        update={
+            "version": version,
+            "parent": profile.version,
+            "created": now,
+            "mosegedge": __version__,
+            "command": command,
+            "networks": [*others, *(_entry(code, one, statistic) for code, one in sorted(measured.items()))],
+            "certificate": certify(model, judged, values_ms, source="check", measured=now.date()),
+            "journal_sha256": sha256_of_file(record.path),
+            "digest": None,
+        }
+    )
+
+
+def _measured(record: CheckRecord, profile: Profile) -> dict[str, Measurement]:
+    codes = (record.begin or {})["codes"]
+    found = {code: record.measurement(code, clock=profile.protocol.clock) for code in codes}
+    measured = {code: measurement for code, measurement in found.items() if measurement is not None}
+    if len(measured) < FEWEST:
+        raise ProfileError(
+            f"Only {len(measured)} of {len(codes)} networks could be measured.",
+            known=next(iter(record.failed.values()), ""),
+            fix="Start again with --restart and other networks, or measure again: mosegedge profile.",
+        )
+    return measured
+
+
+def _entry(code: str, measurement: Measurement, statistic: Statistic) -> NetworkEntry:
+    samples_ms = measurement.samples_ms
+    grade, reason = measurement.grade(statistic)
+    return NetworkEntry(
+        code=code,
+        role="check",
+        value_ms=round(measurement.value_ms(statistic), _DIGITS),
+        median_ms=round(float(np.median(samples_ms)), _DIGITS),
+        p95_ms=round(float(np.quantile(samples_ms, 0.95)), _DIGITS),
+        n=len(samples_ms),
+        se_ms=round(measurement.se_ms(statistic), _DIGITS),
+        grade=grade,
+        reason=reason,
+    )

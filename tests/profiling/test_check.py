@@ -1,0 +1,275 @@
+"""`profiles check`: fresh networks on a board with a known law, stopped, killed, changed, and run out of networks."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import fakeboard
+import numpy as np
+import pytest
+from comparing import SETTINGS, SPACE
+
+from mosegedge.cli.main import main
+from mosegedge.devices import load_device, open_agent
+from mosegedge.errors import DeviceBusyError, ProfileError, UsageError
+from mosegedge.files import sha256_of_file
+from mosegedge.profiling import building, check, check_loop, load_profile, profile_device
+from mosegedge.profiling.check import CheckSettings, check_profile
+from mosegedge.profiling.check_record import CheckRecord
+from mosegedge.profiling.fresh import fresh_networks
+from mosegedge.space import Architecture
+
+SMALL = CheckSettings(networks=12, rounds=4, seed=3)
+SERIES = Path("profiles/board/nano-fp32")
+
+
+def install(folder: Path, monkeypatch) -> None:
+    for name, value in fakeboard.environment(folder).items():
+        monkeypatch.setenv(name, value)
+    for path in os.environ["PYTHONPATH"].split(os.pathsep):
+        monkeypatch.syspath_prepend(path)
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(building, "model_file", fakeboard.model_file)
+    monkeypatch.setattr(check_loop, "network_file", fakeboard.network_file)
+    monkeypatch.setattr(check, "_WAIT_FOR_LOCK_S", 0)
+
+
+@pytest.fixture(scope="module")
+def profiled(tmp_path_factory):
+    """The text of a profile of the board."""
+    folder = tmp_path_factory.mktemp("profiled")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        install(folder, monkeypatch)
+        profile_device(load_device("board"), SPACE, settings=SETTINGS)
+        return (SERIES / "v1.json").read_bytes()
+
+
+@pytest.fixture
+def board(tmp_path, monkeypatch, profiled):
+    """A folder with that profile and the board."""
+    install(tmp_path, monkeypatch)
+    SERIES.mkdir(parents=True)
+    (SERIES / "v1.json").write_bytes(profiled)
+    return load_device("board")
+
+
+def test_fresh_networks_make_the_next_version_and_leave_the_first_alone(board, profiled):
+    before = load_profile("board/nano-fp32")
+    checked = check_profile("board/nano-fp32", board, settings=SMALL, command="the command")
+    assert (checked.version, checked.parent, checked.command) == (2, 1, "the command")
+    assert (SERIES / "v1.json").read_bytes() == profiled
+    for field in ("entries", "model", "failed", "repeatability", "protocol", "space", "device"):
+        assert getattr(checked, field) == getattr(before, field)
+    fresh = [entry for entry in checked.networks if entry.role == "check"]
+    assert checked.networks[: len(before.networks)] == before.networks
+    assert len(fresh) == 12
+    assert not {entry.code for entry in fresh} & {entry.code for entry in before.networks}
+    for entry in fresh:
+        truth_ms = fakeboard.network_us(SPACE, Architecture.parse(entry.code)) / 1e3
+        assert entry.value_ms == pytest.approx(truth_ms, abs=2e-6)
+    certificate = checked.certificate
+    assert (certificate.source, certificate.networks) == ("check", 12)
+    assert certificate.kendall_tau == certificate.repeatability_kendall_tau == 1
+    assert certificate.mape < 1e-3
+    assert checked.journal_sha256 == sha256_of_file(SERIES / "v2.journal.jsonl")
+    assert not (SERIES / "v1.check.jsonl").exists()
+
+
+def test_a_second_check_draws_others_and_takes_the_place_of_the_first(board):
+    settings = CheckSettings(networks=6, rounds=2)
+    first = check_profile("board/nano-fp32", board, settings=settings)
+    second = check_profile("board/nano-fp32", board, settings=settings)
+    codes = [{entry.code for entry in one.networks if entry.role == "check"} for one in (first, second)]
+    assert (second.version, second.parent) == (3, 2)
+    assert not codes[0] & codes[1]
+    begin = json.loads((SERIES / "v3.journal.jsonl").read_text().splitlines()[0])
+    assert begin["seed"] != json.loads((SERIES / "v2.journal.jsonl").read_text().splitlines()[0])["seed"]
+    assert set(begin["codes"]) == codes[1]
+
+
+def test_a_check_of_an_older_version_names_it_as_parent(board):
+    check_profile("board/nano-fp32", board, settings=SMALL)
+    again = check_profile("board/nano-fp32/v1", board, settings=SMALL)
+    assert (again.version, again.parent) == (3, 1)
+
+
+def start_host() -> subprocess.Popen[str]:
+    command = [sys.executable, fakeboard.__file__, "profiles", "check", "board/nano-fp32"]
+    command += ["--networks", "12", "--rounds", "4", "--seed", "3", "--json"]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT])
+def test_stopped_or_killed_it_goes_on_with_the_same_networks(board, signal_number):
+    open_record = SERIES / "v1.check.jsonl"
+    host = start_host()
+    while host.poll() is None and not (open_record.exists() and open_record.read_bytes().count(b"\n") >= 20):
+        time.sleep(0.002)
+    host.send_signal(signal_number)
+    _, errors = host.communicate()
+    assert open_record.exists()
+    kept = open_record.read_bytes()
+    if signal_number == signal.SIGINT:
+        assert host.returncode == 130
+        assert "the same command goes on" in errors
+    host = start_host()
+    output, errors = host.communicate(timeout=60)
+    assert host.returncode == 0, errors
+    found = json.loads(output)
+    assert (found["name"], found["parent"]) == ("board/nano-fp32/v2", "board/nano-fp32/v1")
+    record = (SERIES / "v2.journal.jsonl").read_bytes()
+    assert record.startswith(kept[: kept.rfind(b"\n") + 1])
+    bursts = [json.loads(line) for line in record.splitlines() if b'"burst"' in line]
+    keys = [(burst["code"], burst["round"]) for burst in bursts]
+    assert len(keys) == len(set(keys)) == 48
+    disturbed = load_profile("board/nano-fp32/v2")
+    undisturbed = check_profile("board/nano-fp32/v1", board, settings=SMALL)
+    assert disturbed.networks == undisturbed.networks
+    assert disturbed.certificate == undisturbed.certificate
+
+
+def test_another_runtime_is_refused_with_the_way_out(board, monkeypatch):
+    monkeypatch.setenv("FAKE_VERSION", "2.0")
+    with pytest.raises(ProfileError, match=r"1\.0 then, 2\.0 now") as error:
+        check_profile("board/nano-fp32", board, settings=SMALL)
+    assert "profiles stale board/nano-fp32/v1" in error.value.fix
+    assert "rebase" in error.value.fix
+    assert not (SERIES / "v2.json").exists()
+
+
+def test_another_precision_in_the_inventory_is_refused_before_anything_is_sent(board, tmp_path):
+    (tmp_path / "devices.toml").write_text('[board]\ntemplate = "local"\nbackend = "fake"\nprecision = "fp16"\n')
+    with pytest.raises(ProfileError, match="precision: fp32 then, fp16 now"):
+        check_profile("board/nano-fp32", load_device("board"), settings=SMALL)
+
+
+def test_an_open_check_with_other_settings_is_refused_and_can_be_set_aside(board, monkeypatch):
+    def stop(self, description):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(check_loop.CheckLoop, "send", stop)
+        with pytest.raises(KeyboardInterrupt):
+            check_profile("board/nano-fp32", board, settings=SMALL, command="first")
+    with pytest.raises(ProfileError, match="networks = 12; this one has 8") as error:
+        check_profile("board/nano-fp32", board, settings=CheckSettings(networks=8, rounds=4, seed=3))
+    assert "first" in error.value.known
+    checked = check_profile("board/nano-fp32", board, settings=CheckSettings(networks=8, rounds=4), restart=True)
+    assert checked.certificate.networks == 8
+    assert (SERIES / "v1.check.jsonl.old1").exists()
+
+
+def test_a_measurement_that_was_not_finished_comes_first(board):
+    (SERIES / "v2.journal.jsonl").touch()
+    with pytest.raises(ProfileError, match="not finished"):
+        check_profile("board/nano-fp32", board, settings=SMALL)
+
+
+def test_a_device_in_use_is_an_error_and_nothing_is_lost(board):
+    with open_agent(board) as other:
+        other.lock()
+        with pytest.raises(DeviceBusyError):
+            check_profile("board/nano-fp32", board, settings=SMALL)
+    assert check_profile("board/nano-fp32", board, settings=SMALL).version == 2
+
+
+def test_networks_that_the_device_does_not_run_are_left_out_until_they_are_too_many(board, monkeypatch):
+    codes = [
+        str(network)
+        for network in fresh_networks(load_profile("board/nano-fp32"), SPACE, 12, np.random.default_rng(SMALL.seed))
+    ]
+    monkeypatch.setenv(fakeboard.FAILING_NETWORKS, codes[4])
+    checked = check_profile("board/nano-fp32", board, settings=SMALL)
+    assert {entry.code for entry in checked.networks if entry.role == "check"} == set(codes) - {codes[4]}
+    monkeypatch.setenv(fakeboard.FAILING_NETWORKS, "0")
+    with pytest.raises(Exception, match="no kernel"):
+        check_profile("board/nano-fp32", board, settings=CheckSettings(networks=12, rounds=4, seed=4))
+
+
+def test_a_budget_ends_after_two_rounds_at_least(board):
+    checked = check_profile("board/nano-fp32", board, settings=CheckSettings(networks=6, rounds=9, budget_s=1e-6))
+    end = json.loads((SERIES / "v2.journal.jsonl").read_text().splitlines()[-1])
+    assert end == {"type": "end", "rounds": 2}
+    assert checked.certificate.networks == 6
+
+
+def test_fresh_networks_are_spread_over_the_scales_and_run_out_in_words(board, monkeypatch):
+    profile = load_profile("board/nano-fp32")
+    found = fresh_networks(profile, SPACE, 30, np.random.default_rng(0))
+    assert len({str(network) for network in found}) == 30
+    assert {network.scale for network in found} == {0}
+    some = SPACE.sample(7, np.random.default_rng(1))
+    monkeypatch.setattr(type(SPACE), "sample", lambda self, count, rng: some[rng.integers(7, size=count)])
+    assert len(fresh_networks(profile, SPACE, 30, np.random.default_rng(0))) == 7
+    monkeypatch.setattr(type(SPACE), "sample", lambda self, count, rng: some[rng.integers(4, size=count)])
+    with pytest.raises(ProfileError, match="Only 4 networks of nano"):
+        fresh_networks(profile, SPACE, 30, np.random.default_rng(0))
+
+
+def test_networks_with_a_layer_that_the_profile_lacks_are_no_use(board):
+    profile = load_profile("board/nano-fp32")
+    gone = profile.entries[100].key
+    rest = profile.model_copy(update={"entries": [entry for entry in profile.entries if entry.key != gone]})
+    for network in fresh_networks(rest, SPACE, 40, np.random.default_rng(0)):
+        assert gone not in {layer.spec.key for layer in SPACE.layers_of(network)}
+
+
+@pytest.mark.parametrize(
+    "settings", [{"networks": 4}, {"rounds": 1}, {"budget_s": 0.0}, {"seed": -1}], ids=lambda value: next(iter(value))
+)
+def test_what_cannot_be_checked_is_refused(settings):
+    with pytest.raises(UsageError):
+        CheckSettings(**settings)
+
+
+@pytest.mark.parametrize("content", ["[1]\n", '{"type":"burst"}\n', '{"type":"tea"}\n', "{]\n{}\n", '"x"\n'])
+def test_a_damaged_record_is_named(tmp_path, content):
+    (tmp_path / "v1.check.jsonl").write_text(content)
+    with pytest.raises(ProfileError, match=r"v1\.check\.jsonl"):
+        CheckRecord(tmp_path / "v1.check.jsonl")
+
+
+@pytest.mark.parametrize(("more", "code"), [([], 0), (["--require"], 4)])
+def test_below_a_bar_it_warns_or_fails_as_asked(board, monkeypatch, capsys, more, code):
+    # Half of all networks take twice as long as the table says.
+    slower = lambda agent, space, network, description: fakeboard.ModelFile(  # noqa: E731
+        json.dumps({"us": fakeboard.network_us(space, network) * (1 + network.digits[5] % 2)}).encode()
+    )
+    monkeypatch.setattr(check_loop, "network_file", slower)
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        [
+            "mosegedge",
+            "profiles",
+            "check",
+            "board/nano-fp32",
+            "--networks",
+            "16",
+            "--rounds",
+            "2",
+            "--seed",
+            "1",
+            *more,
+        ],
+    )
+    with pytest.raises(SystemExit) as end:
+        main()
+    printed = capsys.readouterr()
+    assert int(end.value.code or 0) == code
+    assert "16 check networks" in printed.out
+    assert "below the bar" in printed.err
+    assert "before, certificate: tau 1.000" in printed.err
+    assert load_profile("board/nano-fp32").certificate.coverage90 < 0.8
