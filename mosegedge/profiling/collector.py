@@ -34,7 +34,7 @@ _WAIT_FOR_LOCK_S = 10  # the agent of a run that was killed needs a moment to no
 _COOLING_S = (10.0, 30.0, 60.0)  # pauses before a throttled batch is measured again
 _MOST_REPEATS = 2  # of one burst, because its window was slow
 _REPEATED_SHARE = 0.3  # of all bursts: a device that is slow half of the time is what it is
-_ROUNDS_A_LOAD = 3  # for which a network stays loaded
+_ROUNDS_A_LOAD = 2  # for which a network stays loaded
 
 Visit = tuple[Item, int]
 

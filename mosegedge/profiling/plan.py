@@ -27,7 +27,7 @@ _MOST_JUDGING = 100
 # A model that runs for long is warm after one run, and one run of it is a long sample.
 _LONG_NS = 150_000_000
 LAYER_BURST = BurstSettings(min_samples=3, max_samples=10, min_ns=4_000_000, max_warmup=8, most_ns=_LONG_NS)
-NETWORK_BURST = BurstSettings(min_samples=3, max_samples=20, min_ns=40_000_000, max_warmup=4, most_ns=_LONG_NS)
+NETWORK_BURST = BurstSettings(min_samples=3, max_samples=40, min_ns=80_000_000, max_warmup=4, most_ns=_LONG_NS)
 
 # A rough processor, for estimates before anything was measured: fixed cost of a run, then multiply-adds a millisecond.
 _GUESS_FIXED_MS, _GUESS_FLOPS_PER_MS = 0.03, 45e6
