@@ -1,4 +1,7 @@
-"""The methods of the protocol: hello, describe, conditions, checks, lock, missing, load, unload, time, layers, run."""
+"""The methods of the protocol: hello, describe, conditions, checks, lock, missing, load, unload, time, layers, run.
+
+Those that ask sensors (energy, memory) are in `costs`.
+"""
 
 import functools
 import importlib
@@ -8,6 +11,7 @@ from typing import Any, Dict, List
 from device_agents import VERSION, affinity, priority, protocol, telemetry, timing
 from device_agents.artefacts import Built, sha256_of
 from device_agents.cache import Cache, default_root
+from device_agents.costs import Costs
 from device_agents.lock import DeviceLock
 from device_agents.options import Options
 from device_agents.protocol import (
@@ -46,6 +50,8 @@ def serve(wire: Wire, backend_name: str, cache_root: str, lock_path: str) -> int
         "time": agent.time,
         "layers": agent.layers,
         "run": agent.run,
+        "energy": agent.costs.energy,
+        "memory": agent.costs.memory,
     }
     try:
         protocol.serve(wire, methods, folders)
@@ -73,6 +79,7 @@ class Agent:
         self._run = ""
         self._options = Options(1, "fp32", {})
         self._models: Dict[str, Any] = {}
+        self.costs = Costs(self._vendor, lambda: self._options, self._loaded, self._file_of, self._take)
 
     def hello(self, values: Dict[str, Any]) -> Dict[str, Any]:
         """Agrees on the protocol, and says where files go."""
@@ -234,6 +241,12 @@ class Agent:
             text = "%s loads onnx and %s, not %s." % (self._backend_name, vendor.FORMAT, model_format)
             raise RpcError(BAD_MODEL, text)
         return Built(path)
+
+    def _file_of(self, digest: str, model_format: str) -> str:
+        return self._built(self._cache.model(digest, model_format), model_format).path
+
+    def _take(self) -> None:
+        self._lock.acquire(self._client, 0, self._run)
 
     def _conditions(self) -> Dict[str, Any]:
         vendor = self._vendor()

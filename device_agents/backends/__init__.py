@@ -18,6 +18,8 @@ and, where the runtime can do it,
     conditions() -> dict                  clocks, temperature_c, power_w, throttled (list of reasons), energy_mj
     memory() -> (used_mib, total_mib)     of the accelerator; empty where it shares the processor's
     layers(model, runs) -> list           time inside one run: name, kind, ns, nodes (names of ONNX nodes), note
+    meters(options) -> list               what may tell the energy of what computes, best first: see `sensors.meter`
+    memory_of(path, options) -> dict      mib that a model needs and how that was measured; see `memory`
     checks(options) -> list               for the doctor: name, status ("ok", "warning", "failed"), found, fix
 
 `options` is an `Options`: threads, precision, settings. `describe` returns

@@ -5,7 +5,8 @@ Any backend that computes on such a GPU can use it; `source` in the answer names
 
 from typing import Any, Callable, Dict, List, Optional
 
-from device_agents.sensors import jetson, nvidia_smi, nvml
+from device_agents.sensors import jetson, nvidia_smi, nvml, nvml_meters, rails
+from device_agents.sensors.meter import Meter
 
 
 def conditions(pci_bus_id: str = "") -> Dict[str, Any]:
@@ -28,6 +29,11 @@ def processes(pci_bus_id: str = "") -> Optional[List[int]]:
     """Ids of other processes that compute on the GPU; None where that cannot be asked."""
     found = nvml.processes(pci_bus_id)
     return nvidia_smi.processes(pci_bus_id) if found is None else found
+
+
+def meters(pci_bus_id: str = "") -> List[Meter]:
+    """What may tell its energy, best first; on a Jetson the whole board's where the GPU has no counter."""
+    return nvml_meters.meters(pci_bus_id) + (rails.meters() if jetson.is_jetson() else [])
 
 
 def _joined(

@@ -7,7 +7,7 @@ device does not tell. Follows the documented interface of nvidia-ml-py.
 import contextlib
 import importlib
 import os
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 _IDLE_BIT, _SET_CLOCKS_BIT = 0x1, 0x2
 _REASONS = {
@@ -29,7 +29,7 @@ def conditions(pci_bus_id: str = "") -> Dict[str, Any]:
     Args:
         pci_bus_id: The device as CUDA names it, since the two count in different orders; the first one by default.
     """
-    with _device(pci_bus_id) as device:
+    with opened(pci_bus_id) as device:
         if device is None:
             return {}
         nvml = device.nvml
@@ -54,7 +54,7 @@ def conditions(pci_bus_id: str = "") -> Dict[str, Any]:
 
 def hardware(pci_bus_id: str = "") -> Dict[str, Any]:
     """What the GPU is, and how it is set up."""
-    with _device(pci_bus_id) as device:
+    with opened(pci_bus_id) as device:
         if device is None:
             return {}
         capability = device.ask("nvmlDeviceGetCudaComputeCapability")
@@ -73,11 +73,18 @@ def hardware(pci_bus_id: str = "") -> Dict[str, Any]:
 
 def processes(pci_bus_id: str = "") -> Optional[List[int]]:
     """Ids of other processes that compute on the GPU; None where that cannot be asked."""
-    with _device(pci_bus_id) as device:
+    with opened(pci_bus_id) as device:
         running = None if device is None else device.ask("nvmlDeviceGetComputeRunningProcesses")
         if running is None:
             return None
         return sorted(int(process.pid) for process in running if int(process.pid) != os.getpid())
+
+
+def memory_mib(pci_bus_id: str = "") -> Tuple[int, ...]:
+    """Used and total memory; empty where that is not known."""
+    with opened(pci_bus_id) as device:
+        told = None if device is None else device.ask("nvmlDeviceGetMemoryInfo")
+        return () if told is None else (int(told.used) // 2**20, int(told.total) // 2**20)
 
 
 def throttle_names(reasons: int) -> List[str]:
@@ -87,7 +94,9 @@ def throttle_names(reasons: int) -> List[str]:
     return names + (["Unknown0x%x" % unknown] if unknown else [])
 
 
-class _Device:
+class Gpu:
+    """One GPU while the library is open."""
+
     def __init__(self, nvml: Any, handle: Any) -> None:
         self.nvml = nvml
         self._handle = handle
@@ -109,7 +118,8 @@ class _Device:
 
 
 @contextlib.contextmanager
-def _device(pci_bus_id: str) -> Iterator[Optional[_Device]]:
+def opened(pci_bus_id: str) -> Iterator[Optional[Gpu]]:
+    """The GPU, or None where the module, the library or the device is missing; the library is open meanwhile."""
     try:
         nvml: Any = importlib.import_module("pynvml")
         nvml.nvmlInit()
@@ -119,7 +129,7 @@ def _device(pci_bus_id: str) -> Iterator[Optional[_Device]]:
         return
     try:
         handle = _handle(nvml, pci_bus_id)
-        yield None if handle is None else _Device(nvml, handle)
+        yield None if handle is None else Gpu(nvml, handle)
     finally:
         _asked(nvml, "nvmlShutdown")
 

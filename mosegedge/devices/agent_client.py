@@ -26,7 +26,7 @@ from mosegedge.files import sha256_of_bytes
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from mosegedge.devices.replies import Artefact, Burst, Check, DeviceDescription, LayerTime, LoadedModel
+    from mosegedge.devices.replies import Artefact, Burst, Check, DeviceDescription, Energies, LayerTime, LoadedModel, MemoryNeed
 
     _Reply = TypeVar("_Reply", bound=BaseModel)
 
@@ -238,6 +238,27 @@ class AgentClient:
         # Some tools prepare a model once more for it.
         items = self._call("layers", {"model": model, "runs": runs}, max(_RUN_S, self._load_s))
         return [self._checked(LayerTime, item) for item in items]
+
+    def energy(self, models: Sequence[str] = ()) -> Energies:
+        """Energy of loaded models, in bursts of its own; without models only what the sensor is and the power of rest.
+
+        Raises:
+            DeviceBusyError: Another run holds the device.
+        """
+        from mosegedge.devices.replies import Energies
+
+        return self._checked(Energies, self._call("energy", {"models": list(models)}, _RUN_S))
+
+    def memory(self, model: str, model_format: str = "onnx") -> MemoryNeed:
+        """Memory that a model needs that is on the device; it need not be loaded.
+
+        Raises:
+            DeviceBusyError: Another run holds the device.
+        """
+        from mosegedge.devices.replies import MemoryNeed
+
+        params = {"model": model, "format": model_format}
+        return self._checked(MemoryNeed, self._call("memory", params, max(_RUN_S, self._load_s)))
 
     def run(self, model: str, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Runs a loaded model on given inputs and returns its outputs."""

@@ -130,3 +130,40 @@ class OutputTensor(_Reply):
     dtype: str
     shape: tuple[int, ...]
     sha256: Digest
+
+
+class EnergySensor(_Reply):
+    """What counts energy, with its resolution while the device rests."""
+
+    name: str
+    counts: bool
+    step_ms: float
+    step_mj: float
+    burst_ms: float
+
+
+class EnergyReading(_Reply):
+    """Energy of a model: what the sensor counted in `ns`, during `runs`; `energy_mj` is that of one, gross."""
+
+    model: Digest
+    runs: Annotated[int, Field(ge=1)]
+    ns: int
+    mj: float
+    energy_mj: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Energies(_Reply):
+    """Readings in the order of the models until one failed, and why that was; `rest_w` is the power without work."""
+
+    sensor: EnergySensor | None = None
+    reason: str = ""
+    rest_w: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = ()
+    readings: tuple[EnergyReading, ...] = ()
+
+
+class MemoryNeed(_Reply):
+    """Memory that a model needs and how that was measured, or why it was not."""
+
+    mib: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    how: str = ""
+    reason: str = ""

@@ -17,8 +17,11 @@ from device_agents.artefacts import Built
 from device_agents.backends.ascend.board import Board
 from device_agents.backends.ascend.doctor import findings
 from device_agents.options import Options
+from device_agents.sensors.meter import Meter, NotMeasuredError, Sampled
 
 FORMAT = "om"
+
+_POWER_PAUSE_S = 0.5
 
 # One conversation, one board; it is there from `start` to `stop`.
 _board: Dict[str, Board] = {}
@@ -76,6 +79,31 @@ def memory() -> Tuple[int, ...]:
 def layers(model: Any, runs: int) -> List[Dict[str, Any]]:
     """Time of each operator, with the ONNX nodes that it was made of; what runs on AI CPU is noted."""
     return _board["open"].layers(model, runs)
+
+
+def meters(options: Options) -> List[Meter]:
+    """The chip's power by npu-smi, asked through the helper process."""
+    del options
+    return [Sampled("npu-smi, power of the chip", _power_w, _POWER_PAUSE_S)]
+
+
+def memory_of(path: str, options: Options) -> Dict[str, Any]:
+    """Memory of a card that an OM needs; not in a process of its own, since AscendCL is open here."""
+    before = memory()
+    if not before:
+        raise NotMeasuredError("the chip uses the memory of the whole board, of which nothing tells a model's share")
+    model = load(path, options)
+    try:
+        run(model, None)
+        used = memory()
+    finally:
+        close(model)
+    return {"mib": float(max(0, used[0] - before[0])), "how": "memory in use on the card, from its agent"}
+
+
+def _power_w() -> Optional[float]:
+    found: Optional[float] = _board["open"].npu_smi.conditions().get("power_w")
+    return found
 
 
 def checks(options: Options) -> List[Dict[str, str]]:

@@ -11,7 +11,7 @@ CPUExecutionProvider runs wherever the package is installed. The others follow t
 provider.
 """
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from device_agents.artefacts import Built
 from device_agents.options import Options
@@ -23,9 +23,11 @@ try:
 except ImportError as error:
     raise RpcError(BACKEND_FAILED, "The backend onnxruntime needs %s: pip install onnxruntime." % error.name)
 
+from device_agents import memory as memory_needed
 from device_agents import tensors
 from device_agents.backends.onnxruntime import profile, providers, session  # noqa: E402 - they need the packages above
-from device_agents.sensors import nvidia
+from device_agents.sensors import nvidia, nvml, processor
+from device_agents.sensors.meter import Absent, Meter
 
 FORMAT = "onnx"
 
@@ -153,3 +155,22 @@ def conditions() -> Dict[str, Any]:
     for sensor in _SENSORS:
         found.update(sensor.conditions())
     return found
+
+
+def memory() -> Tuple[int, ...]:
+    """Used and total MiB of an NVIDIA GPU that computes; empty elsewhere."""
+    return nvml.memory_mib() if _SENSORS else ()
+
+
+def meters(options: Options) -> List[Meter]:
+    """The sensors of what computes, where it is known which device that is."""
+    if providers.is_on_processor(options):
+        return processor.meters()
+    if _SENSORS:
+        return nvidia.meters()
+    return [Absent("ONNX Runtime does not tell which device %s computes on" % providers.chosen(options))]
+
+
+def memory_of(path: str, options: Options) -> Dict[str, Any]:
+    """Memory that a model needs, where its provider computes."""
+    return memory_needed.of_fresh_process("onnxruntime", path, options, not providers.is_on_processor(options))

@@ -20,9 +20,12 @@ try:
 except ImportError as error:
     raise RpcError(BACKEND_FAILED, "The backend openvino needs %s: pip install openvino." % error.name)
 
-from device_agents import tensors
+from device_agents import memory as memory_needed
+from device_agents import tensors  # noqa: E402 - they need the packages above
 from device_agents.backends.openvino import compiled  # noqa: E402 - it needs the packages above
 from device_agents.backends.openvino import layers as layer_times  # noqa: E402
+from device_agents.sensors import processor  # noqa: E402
+from device_agents.sensors.meter import Absent, Meter, NotMeasuredError  # noqa: E402
 
 FORMAT = "onnx"
 
@@ -107,6 +110,24 @@ def layers(model: Model, runs: int) -> List[Dict[str, Any]]:
     for index, array in enumerate(tensors.random_arrays(model.inputs)):
         request.set_input_tensor(index, openvino.Tensor(array, shared_memory=True))
     return layer_times.measured(program, request, compiled.read(openvino.Core(), model.path), runs)
+
+
+def meters(options: Options) -> List[Meter]:
+    """The processor's sensors; what OpenVINO's other devices have is not known."""
+    if _is_processor(options):
+        return processor.meters()
+    return [Absent("no sensor is known for OpenVINO's device %s" % options.settings.get("device"))]
+
+
+def memory_of(path: str, options: Options) -> Dict[str, Any]:
+    """Memory that a model needs on the processor."""
+    if not _is_processor(options):
+        raise NotMeasuredError("OpenVINO does not tell the memory of %s" % options.settings.get("device"))
+    return memory_needed.of_fresh_process("openvino", path, options, False)
+
+
+def _is_processor(options: Options) -> bool:
+    return (options.settings.get("device") or "CPU").upper().startswith("CPU")
 
 
 def _described(port: Any) -> Dict[str, Any]:

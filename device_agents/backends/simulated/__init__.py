@@ -20,6 +20,8 @@ except ImportError as error:
 
 from device_agents.backends.simulated import law  # noqa: E402 - it needs the package above
 from device_agents.backends.simulated.board import Board
+from device_agents.backends.simulated.meter import BoardMeter
+from device_agents.sensors.meter import Meter
 
 FORMAT = "onnx"
 
@@ -36,6 +38,7 @@ class Model:
         self.inputs = self.graph.inputs
         self.outputs = self.graph.outputs
         self.law_ns = self.graph.ns(options.precision)
+        self.dynamic_mj = self.graph.dynamic_mj(options.precision)
         self.options = options
         self.answering: Any = None
 
@@ -78,7 +81,7 @@ def load(path: str, options: Options) -> Model:
 def run(model: Model, inputs: Optional[List[bytes]]) -> Any:
     """With None: nanoseconds that the run would have taken; with inputs: what ONNX Runtime computes."""
     if inputs is None:
-        return _BOARDS[0].spend(model.law_ns)
+        return _BOARDS[0].spend(model.law_ns, model.dynamic_mj)
     # Not before here: a rehearsal needs no runtime.
     from device_agents.backends import onnxruntime
 
@@ -105,6 +108,17 @@ def layers(model: Model, runs: int) -> List[Dict[str, Any]]:
     for _ in range(runs):
         _BOARDS[0].spend(model.law_ns)
     return model.graph.layers(model.options.precision)
+
+
+def meters(options: Options) -> List[Meter]:
+    """The board's own."""
+    del options
+    return [BoardMeter(_BOARDS[0])]
+
+
+def memory_of(path: str, options: Options) -> Dict[str, Any]:
+    """What the law says."""
+    return {"mib": law.Graph(_content(path)).mib(options.precision), "how": "by the law, no hardware"}
 
 
 def checks(options: Options) -> List[Dict[str, Any]]:

@@ -11,6 +11,7 @@ import random
 import time
 from typing import Any, Dict
 
+from device_agents.backends.simulated.law import STATIC_W
 from device_agents.protocol import BACKEND_FAILED, RpcError
 
 _WARMING_NS = 10e9
@@ -38,6 +39,8 @@ class Board:
         self._counted = False
         self._warmth = 0.0
         self._since = time.monotonic()
+        self.now_ns = 0
+        self.total_mj = 0.0
 
     def count_conversation(self, folder: str) -> None:
         """Gives every conversation over one cache folder its own fate: else each would end at the same run."""
@@ -54,16 +57,22 @@ class Board:
             stream.write(str(number))
         self._fate = random.Random("fate %s %d" % (self._seed, number))  # noqa: S311 - no secret
 
-    def spend(self, law_ns: int) -> int:
-        """One run: what it takes today, in nanoseconds."""
+    def spend(self, law_ns: int, dynamic_mj: float = 0.0) -> int:
+        """One run: what it takes today, in nanoseconds; its energy is on the meter."""
         if self._dropout and self._fate.random() < self._dropout:
             os.write(2, b"The simulated board has dropped out (setting `dropout`).\n")
             os._exit(_DEAD)
         self._rest()
         slower = 1 + self._heat * self._warmth
         spent_ns = max(1, int(round(law_ns * slower * math.exp(self._dice.gauss(0.0, self._noise)))))
+        self.pass_time(spent_ns, dynamic_mj)
         self._warmth += (1 - self._warmth) * (1 - math.exp(-spent_ns / _WARMING_NS))
         return spent_ns
+
+    def pass_time(self, spent_ns: int, dynamic_mj: float = 0.0) -> None:
+        """Lets the board's clock and its meter go on, as while it rests."""
+        self.now_ns += spent_ns
+        self.total_mj += STATIC_W * spent_ns / 1e6 + dynamic_mj
 
     def conditions(self) -> Dict[str, Any]:
         """Temperature, and why it is slower where it is."""

@@ -4,6 +4,9 @@
     graph     fixed_ns + (1 - gain) * sum of its nodes
     gain      0.06 * max(0, 1 - 8 / nodes): nothing for a single layer, nearly 6 % for a whole network
 
+    energy    2 W as long as it lasts + 10 pJ a multiply-add + 50 pJ a byte
+    memory    20 MiB + weights + the tensors of the node that has most of them
+
 `bytes` are all inputs, weights and outputs of a node once. Constants take no time. Lower precisions move fewer bytes
 and multiply faster. The gain stands for what a compiler fuses across layers, so that a network is not quite the sum of
 its layers.
@@ -23,6 +26,10 @@ FIXED_NS = 30000.0
 LAUNCH_NS = 5000.0
 MULTIPLY_ADDS_PER_NS = 200.0
 BYTES_PER_NS = 20.0
+STATIC_W = 2.0
+PJ_PER_MULTIPLY_ADD = 10.0
+PJ_PER_BYTE = 50.0
+FIXED_MIB = 20.0
 _LARGEST_GAIN = 0.06
 _NODES_WITHOUT_GAIN = 8
 _BYTES = {"fp32": 4, "fp16": 2, "int8": 1}
@@ -70,6 +77,7 @@ class Graph:
         self.inputs = [_described(value) for value in graph.input if value.name not in constants]
         self.outputs = [_described(value) for value in graph.output]
         self._elements: Dict[str, int] = {tensor.name: _product(tensor.dims) for tensor in graph.initializer}
+        self._weights = sum(self._elements.values())
         self._shapes: Dict[str, List[int]] = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
         for value in list(graph.input) + list(graph.value_info) + list(graph.output):
             self._shapes[value.name] = [side.dim_value for side in value.type.tensor_type.shape.dim]
@@ -80,6 +88,17 @@ class Graph:
         """Time of the graph."""
         total = sum(self._node_ns(node, precision) for node in self._nodes)
         return int(round(FIXED_NS + (1 - self._gain()) * total))
+
+    def dynamic_mj(self, precision: str) -> float:
+        """Energy of a run beyond what the board draws all the time."""
+        multiply_adds = sum(self._multiply_adds(node) for node in self._nodes)
+        moved = sum(self._moved(node) for node in self._nodes) * _BYTES[precision]
+        return (PJ_PER_MULTIPLY_ADD * multiply_adds + PJ_PER_BYTE * moved) / 1e9
+
+    def mib(self, precision: str) -> float:
+        """Memory of the graph."""
+        most = max([self._moved(node) for node in self._nodes] or [0])
+        return FIXED_MIB + (self._weights + most) * _BYTES[precision] / 2.0**20
 
     def layers(self, precision: str) -> List[Dict[str, Any]]:
         """Time of every node, gain included."""
@@ -99,9 +118,12 @@ class Graph:
         return _LARGEST_GAIN * max(0.0, 1 - _NODES_WITHOUT_GAIN / float(max(1, len(self._nodes))))
 
     def _node_ns(self, node: Any, precision: str) -> float:
-        moved = sum(self._elements.get(name, 0) for name in list(node.input) + list(node.output) if name)
+        moved = self._moved(node)
         busy_ns = self._multiply_adds(node) / (MULTIPLY_ADDS_PER_NS * SPEEDS[precision])
         return LAUNCH_NS + max(busy_ns, moved * _BYTES[precision] / BYTES_PER_NS)
+
+    def _moved(self, node: Any) -> int:
+        return sum(self._elements.get(name, 0) for name in list(node.input) + list(node.output) if name)
 
     def _multiply_adds(self, node: Any) -> int:
         outputs = self._elements.get(node.output[0], 0)

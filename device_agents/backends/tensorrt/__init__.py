@@ -14,12 +14,14 @@ Follows the documented interface; one code path for all versions, which asks for
 import contextlib
 from typing import Any, Dict, List, Optional, Tuple
 
+from device_agents import memory as memory_needed
 from device_agents.artefacts import Built
 from device_agents.backends.tensorrt.checks import findings
 from device_agents.backends.tensorrt.opened import Opened, try_out
 from device_agents.options import Options
 from device_agents.protocol import RpcError
 from device_agents.sensors import jetson, nvidia
+from device_agents.sensors.meter import Absent, Meter, NotMeasuredError
 
 FORMAT = "engine"
 
@@ -66,6 +68,21 @@ def conditions() -> Dict[str, Any]:
 def memory() -> Tuple[int, ...]:
     """Used and total MiB of the GPU; empty where it has none of its own, or where that is not known."""
     return () if jetson.is_jetson() else _opened["device"].route.memory_mib()
+
+
+def meters(options: Options) -> List[Meter]:
+    """The GPU's sensors, or a Jetson's; with `trtexec` every run starts a program, whose energy is no model's."""
+    opened = _open(options)
+    if not opened.describe().get("host_clock", True):
+        return [Absent("trtexec starts a program for every run; energy needs TensorRT's Python module")]
+    return nvidia.meters(str(opened.tried.gpu.get("pci_bus_id", "")))
+
+
+def memory_of(path: str, options: Options) -> Dict[str, Any]:
+    """Memory of the GPU that an engine needs with its execution context."""
+    if jetson.is_jetson():
+        raise NotMeasuredError("a Jetson's GPU uses the memory of the whole board, of which nothing tells a model's share")
+    return memory_needed.of_fresh_process("tensorrt", path, options, True)
 
 
 def checks(options: Options) -> List[Dict[str, str]]:

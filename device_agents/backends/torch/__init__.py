@@ -24,10 +24,12 @@ try:
 except ImportError as error:
     raise RpcError(BACKEND_FAILED, "The backend torch needs %s: pip install torch onnx numpy." % error.name)
 
+from device_agents import memory as memory_needed
 from device_agents import tensors
 from device_agents.backends.torch import execution, hardware  # noqa: E402 - they need the packages above
 from device_agents.backends.torch.graph import Program
-from device_agents.sensors import nvidia
+from device_agents.sensors import nvidia, processor
+from device_agents.sensors.meter import Meter
 
 FORMAT = "onnx"
 
@@ -131,3 +133,14 @@ def memory() -> Any:
 def conditions() -> Dict[str, Any]:
     """What an NVIDIA GPU is doing, where that is what computes."""
     return nvidia.conditions(hardware.pci_bus_id(_GPU[0])) if _GPU else {}
+
+
+def meters(options: Options) -> List[Meter]:
+    """The sensors of what computes."""
+    del options
+    return nvidia.meters(hardware.pci_bus_id(_GPU[0])) if _GPU else processor.meters()
+
+
+def memory_of(path: str, options: Options) -> Dict[str, Any]:
+    """Memory that a model needs, on the GPU where that computes."""
+    return memory_needed.of_fresh_process("torch", path, options, bool(_GPU))
