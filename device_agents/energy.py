@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, List, Tuple
 from device_agents.sensors.meter import Meter, NotMeasuredError, joined
 
 UPDATES = 10
+_LEAST_W, _MOST_W = 0.01, 20000.0
 _PATIENCE_NS = 3 * 10**9
 _LOOKS_A_STEP = 8
 _STEPS_TO_SEE = 4
@@ -137,6 +138,9 @@ def reading(sensor: Sensor, execute: Callable[[], Any]) -> Dict[str, Any]:
     _work_for(sensor.burst_ns, work, meter)
     last_mj, last_ns = sensor.next_step(work)
     spent_mj = last_mj - first_mj
+    power_w = spent_mj * 1e6 / (last_ns - first_ns)
+    if not _LEAST_W <= power_w <= _MOST_W:
+        raise NotMeasuredError("%s counts nonsense: %.3g W while a model runs" % (meter.name, power_w))
     return {"runs": runs[0], "ns": last_ns - first_ns, "mj": spent_mj, "energy_mj": spent_mj / runs[0]}
 
 

@@ -39,7 +39,9 @@ class Rapl(Meter):
         folders = [os.path.join(self._root, name) for name in names if _PACKAGE.fullmatch(name)]
         self._folders = [folder for folder in folders if read_text(folder + "/name").startswith("package")]
         if not self._folders:
-            raise NotMeasuredError("there is no %s/intel-rapl:*: the kernel or the virtual machine has no RAPL" % self._root)
+            raise NotMeasuredError(
+                "there is no %s/intel-rapl:*: the kernel or the virtual machine has no RAPL" % self._root
+            )
         for folder in self._folders:
             self._range_uj[folder] = read_number(folder + "/max_energy_range_uj")
             self._latest_uj[folder] = read_number(folder + "/energy_uj")

@@ -52,6 +52,13 @@ def profile(
     budget: Annotated[str, typer.Option(help="Stop after this time, as 90s or 10m.")] = "",
     threads: Annotated[int, typer.Option(min=0, help="Threads inside one operator; 0 for the device's own.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Decides the networks and the order.")] = 0,
+    energy: Annotated[
+        bool | None,
+        typer.Option(
+            "--energy/--no-energy", help="Energy of networks and layers; by default networks, if it is counted."
+        ),
+    ] = None,
+    memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Memory of some networks.")] = True,
     output_root: RootOption = Path("profiles"),
     accept_new_host_key: AcceptNewHostKey = False,
     restart: Annotated[bool, typer.Option("--restart", help="Set an unfinished measurement aside.")] = False,
@@ -78,6 +85,8 @@ def profile(
         budget_s=seconds(budget) if budget else None,
         seed=seed,
         method=method,
+        energy=energy,
+        memory=memory,
     )
     loaded = open_space(space, data) if data else SearchSpace.load(space)
     if dry_run:

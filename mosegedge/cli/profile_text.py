@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mosegedge.cli.costs_text import costs_text
 from mosegedge.profiling.certificate import verdict
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def summary(found: Profile) -> dict[str, Any]:
         "certificate": found.certificate.model_dump(mode="json") if found.certificate else None,
         "repeatability": found.repeatability.model_dump(),
         "roofline": found.roofline.model_dump() if found.roofline else None,
+        "costs": found.costs.model_dump() if found.costs else None,
     }
 
 
@@ -104,6 +106,7 @@ def profile_text(found: Profile) -> str:
         f"repeats to  tau {repeat.networks_kendall_tau:.3f}, MAPE {repeat.networks_mape:.2%}, "
         f"{layers}drift {repeat.drift:.1%}\n"
         f"at best     {_roofline_text(found.roofline)}\n"
+        f"{costs_text(found)}"
         f"{verdict(found.certificate)}"
     )
 

@@ -26,7 +26,7 @@ from mosegedge.files import sha256_of_bytes
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from mosegedge.devices.replies import Artefact, Burst, Check, DeviceDescription, Energies, LayerTime, LoadedModel, MemoryNeed
+    from mosegedge.devices.replies import Artefact, Burst, Check, DeviceDescription, LayerTime, LoadedModel
 
     _Reply = TypeVar("_Reply", bound=BaseModel)
 
@@ -239,27 +239,6 @@ class AgentClient:
         items = self._call("layers", {"model": model, "runs": runs}, max(_RUN_S, self._load_s))
         return [self._checked(LayerTime, item) for item in items]
 
-    def energy(self, models: Sequence[str] = ()) -> Energies:
-        """Energy of loaded models, in bursts of its own; without models only what the sensor is and the power of rest.
-
-        Raises:
-            DeviceBusyError: Another run holds the device.
-        """
-        from mosegedge.devices.replies import Energies
-
-        return self._checked(Energies, self._call("energy", {"models": list(models)}, _RUN_S))
-
-    def memory(self, model: str, model_format: str = "onnx") -> MemoryNeed:
-        """Memory that a model needs that is on the device; it need not be loaded.
-
-        Raises:
-            DeviceBusyError: Another run holds the device.
-        """
-        from mosegedge.devices.replies import MemoryNeed
-
-        params = {"model": model, "format": model_format}
-        return self._checked(MemoryNeed, self._call("memory", params, max(_RUN_S, self._load_s)))
-
     def run(self, model: str, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Runs a loaded model on given inputs and returns its outputs."""
         from mosegedge.devices.replies import OutputTensor
@@ -271,6 +250,10 @@ class AgentClient:
             self._connection.put(content, f"{self._hello.tensors}/{digests[-1]}.bin")
         result = self._call("run", {"model": model, "inputs": digests}, _RUN_S)
         return [self._fetch(self._checked(OutputTensor, item)) for item in result]
+
+    def ask(self, reply: type[_Reply], method: str, params: dict[str, Any]) -> _Reply:
+        """Any other method of the protocol, its reply checked."""
+        return self._checked(reply, self._call(method, params, max(_RUN_S, self._load_s)))
 
     def close(self) -> None:
         """Ends the agent; the device is free again."""

@@ -48,6 +48,9 @@ class ProfileSettings:
         seed: Decides the networks and the order.
         method: What is measured for the latency model: every `layers`, whole `networks`, or `both`. Networks that
             judge it are measured in any case.
+        energy: True for whole networks and layers, with whichever sensor there is; False for none; None for whole
+            networks where the device counts energy.
+        memory: Whether some networks are loaded once more to see how much memory they need.
     """
 
     scales: tuple[int, ...] = tuple(range(SCALES))
@@ -56,6 +59,8 @@ class ProfileSettings:
     budget_s: float | None = None
     seed: int = 0
     method: Method = "both"
+    energy: bool | None = None
+    memory: bool = True
 
     def __post_init__(self) -> None:
         allowed = range(SCALES)

@@ -7,9 +7,11 @@ from pathlib import Path
 from mosegedge.devices.inventory import Device
 from mosegedge.profiling.collect import collect
 from mosegedge.profiling.conclude import conclude
+from mosegedge.profiling.cost_journal import CostJournal
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.plan import ProfileSettings, make_plan
 from mosegedge.profiling.profile import Profile
+from mosegedge.profiling.sensing import measure_costs, with_costs
 from mosegedge.profiling.store import DEFAULT_ROOT, load_profile, save_profile, series_of
 from mosegedge.progress import Progress, Silent
 from mosegedge.space import SearchSpace
@@ -54,4 +56,6 @@ def profile_device(
         journal = ProfileJournal(series.journal(version))
     description = collect(plan, journal, progress or Silent(), command=command, accept_new_host_key=accept_new_host_key)
     profile = conclude(plan, journal, description, version=version, parent=series.latest, command=command)
-    return load_profile(save_profile(profile, series))
+    costs = CostJournal(series.costs(version), journal.run)
+    measure_costs(plan, journal, costs, progress or Silent())
+    return load_profile(save_profile(with_costs(profile, plan, costs), series))

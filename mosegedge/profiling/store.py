@@ -52,6 +52,10 @@ class Series:
         """Raw samples of a version."""
         return self.folder / f"v{version}.journal.jsonl"
 
+    def costs(self, version: int) -> Path:
+        """Raw readings of energy and memory of a version."""
+        return self.folder / f"v{version}.costs.jsonl"
+
 
 def series_of(root: Path, *, device: str, space: SearchSpace, precision: str, threads: int) -> Series:
     """The series that a measurement belongs to."""

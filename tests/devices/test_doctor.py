@@ -22,7 +22,7 @@ from mosegedge.errors import AgentError
 from mosegedge.progress import Silent
 
 LOCAL = ["definition", "interpreter", "disk", "memory", "agent", "runtime", "precision", "opset", "clock", "speed",
-         "load", "users"]  # fmt: skip
+         "load", "energy", "users"]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

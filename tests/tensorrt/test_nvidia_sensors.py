@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 import pytest
 from nvidiabox import STANDINS, program
 
+from device_agents import energy
 from device_agents.sensors import jetson, nvidia, nvidia_smi, nvml
+from device_agents.sensors.meter import NotMeasuredError
 
 BUS = "0000:65:00.0"
 
@@ -61,6 +64,23 @@ def test_nvml_tells_all_that_it_has(machine, state):
     assert nvidia.processes(BUS) == [12]
     assert nvml.conditions("0000:99:00.0") == {}
     assert nvml.conditions()["clocks"]["sm_mhz"] == 1695
+
+
+def test_the_counter_of_a_gpu_tells_energy_and_its_power_does_where_there_is_none(machine):
+    machine(with_nvml=True, nvml="ok", energy_w="120")
+    sensor = energy.opened(nvidia.meters(BUS))
+    found = energy.reading(sensor, lambda: time.sleep(0.0005))
+    sensor.meter.stop()
+    assert "NVML counter" in sensor.meter.name
+    assert found["mj"] * 1e6 / found["ns"] == pytest.approx(120, rel=0.1)
+    assert sensor.step_ns == pytest.approx(5e6, rel=0.3)
+    _, by_power = nvidia.meters(BUS)
+    by_power.start()
+    assert by_power._power_w() == 215.3
+    by_power.stop()
+    with pytest.raises(NotMeasuredError, match="NVML is not there"):
+        energy.opened(nvidia.meters("0000:99:00.0"))
+    assert nvml.memory_mib(BUS) == (4096, 24576)
 
 
 @pytest.mark.parametrize(

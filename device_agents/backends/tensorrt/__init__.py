@@ -81,7 +81,9 @@ def meters(options: Options) -> List[Meter]:
 def memory_of(path: str, options: Options) -> Dict[str, Any]:
     """Memory of the GPU that an engine needs with its execution context."""
     if jetson.is_jetson():
-        raise NotMeasuredError("a Jetson's GPU uses the memory of the whole board, of which nothing tells a model's share")
+        raise NotMeasuredError(
+            "a Jetson's GPU uses the memory of the whole board, of which nothing tells a model's share"
+        )
     return memory_needed.of_fresh_process("tensorrt", path, options, True)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mosegedge.devices.agent_client import PROTOCOL_VERSION, AgentClient
+from mosegedge.devices.agent_costs import energy_of
 from mosegedge.devices.doctor.checks import COMMON_NAMES, Check, failure, line_to_write
 from mosegedge.devices.inventory import Device
 from mosegedge.errors import DeviceBusyError, DeviceError
@@ -36,6 +37,7 @@ def agent_checks(device: Device, agent: AgentClient) -> Iterator[Check]:
     yield _clock(device, description.vendor)
     yield _speed(description.conditions)
     yield _load(description)
+    yield _energy(agent)
     yield _lock(agent)
 
 
@@ -114,6 +116,20 @@ def _load(description: DeviceDescription) -> Check:
     if load > cores * _BUSY_SHARE:
         return Check("load", "warning", found, "End other programs there while you measure.")
     return Check("load", "ok", found)
+
+
+def _energy(agent: AgentClient) -> Check:
+    """Whether and how finely energy is counted; a device without a sensor lacks nothing else."""
+    try:
+        told = energy_of(agent)
+    except DeviceError as error:
+        return Check("energy", "skipped", f"not measured: {error.what}")
+    if told.sensor is None or told.reason:
+        return Check("energy", "skipped", f"not measured: {told.reason}")
+    sensor = told.sensor
+    rest = f", {told.rest_w[0]:.3g} W at rest" if told.rest_w else ""
+    found = f"{sensor.name}: steps of {sensor.step_mj:.3g} mJ every {sensor.step_ms:.3g} ms{rest}"
+    return Check("energy", "ok", f"{found}; {sensor.burst_ms / 1e3:.2g} s a model")
 
 
 def _lock(agent: AgentClient) -> Check:

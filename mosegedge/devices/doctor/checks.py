@@ -11,7 +11,7 @@ from mosegedge.errors import MosegedgeError
 # Asked of every device, in this order; its backend asks more after "runtime".
 COMMON_NAMES = (
     *("environment", "interpreter", "disk", "memory", "agent", "runtime"),
-    *("precision", "opset", "clock", "speed", "load", "users"),
+    *("precision", "opset", "clock", "speed", "load", "energy", "users"),
 )
 
 Status = Literal["ok", "warning", "failed", "skipped"]

@@ -1,6 +1,7 @@
 """Stand-in for nvidia-ml-py 13 (`pynvml`); STANDIN_NVML: "ok", "old" (bytes, old name of the reasons), "none"."""
 
 import os
+import time
 
 import standin_gpu
 
@@ -95,7 +96,11 @@ def nvmlDeviceGetEnforcedPowerLimit(handle):
 
 
 def nvmlDeviceGetTotalEnergyConsumption(handle):
-    raise NVMLError_NotSupported(3)
+    """STANDIN_ENERGY_W: power of a counter that moves every 5 ms; absent for a GPU that has none."""
+    _check(handle)
+    if "STANDIN_ENERGY_W" not in os.environ:
+        raise NVMLError_NotSupported(3)
+    return int(float(os.environ["STANDIN_ENERGY_W"]) * (time.perf_counter_ns() // 5_000_000) * 5)
 
 
 def nvmlDeviceGetTemperature(handle, sensor):
