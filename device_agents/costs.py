@@ -74,7 +74,7 @@ class Costs:
 
     def _read(self, sensor: Sensor, order: List[str]) -> Dict[str, Any]:
         readings: List[Dict[str, Any]] = []
-        found = {"sensor": sensor.record(), "reason": "", "rest_w": [], "readings": readings}
+        found: Dict[str, Any] = {"sensor": sensor.record(), "reason": "", "rest_w": [], "readings": readings}
         try:
             rest_w = [sensor.rest_w()]
             for digest in order:
