@@ -118,12 +118,13 @@ class _Sensing:
         """Some networks, the smallest and the largest of each scale first."""
         chosen = (*self.plan.fit[:MEMORY_NETWORKS_FIT], *self.plan.held_out[:MEMORY_NETWORKS_HELD_OUT])
         todo = self._open("memory", chosen)
-        self.progress.start("Measuring memory", len(todo))
-        for item in todo:
+        for place, item in enumerate(todo):
             found = memory_of(self.agent, self.journal.models[item.key], self.journal.formats[item.key])
             if found.mib is None:
                 self.costs.stop("memory", found.reason)
                 return
+            if place == 0:
+                self.progress.start("Measuring memory", len(todo))
             self.costs.add_memory(item.key, found.mib, found.how)
             self.progress.advance(note=f"{item.key} {found.mib:.0f} MiB")
 
