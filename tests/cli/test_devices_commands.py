@@ -149,10 +149,10 @@ def test_the_doctor_ends_with_3_and_names_every_fix(run, folder):
     assert lines[1].startswith("failed   interpreter  /no/python")
     assert lines[2].strip().startswith("fix: ")
     assert lines[3] == (
-        "skipped  disk, memory, agent, runtime, precision, opset, clock, speed, load, users: "
+        "skipped  disk, memory, agent, runtime, precision, opset, clock, speed, load, energy, users: "
         "needs what failed: interpreter"
     )
-    assert lines[-1] == "old: 1 ok, 1 failed, 10 skipped"
+    assert lines[-1] == "old: 1 ok, 1 failed, 11 skipped"
     code, out, _ = run("doctor", "jetson")
     assert code == 3
     assert [line.strip() for line in out.splitlines()[2:4]] == ["[jetson]", 'address = "192.168.1.20"']

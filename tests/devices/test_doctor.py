@@ -17,7 +17,7 @@ from mosegedge.devices.doctor.agent import agent_checks
 from mosegedge.devices.doctor.diagnosis import Check, Diagnosis, diagnose
 from mosegedge.devices.inventory import find_definition
 from mosegedge.devices.replies import Check as BackendCheck
-from mosegedge.devices.replies import DeviceDescription
+from mosegedge.devices.replies import DeviceDescription, Energies
 from mosegedge.errors import AgentError
 from mosegedge.progress import Silent
 
@@ -71,7 +71,13 @@ def test_this_machine_is_well(device, tmp_path):
     diagnosis = diagnose(device, progress=seen)
     assert set(LOCAL) <= {check.name for check in diagnosis.checks}
     # How busy the machine is, and what else it tells, is its own affair.
-    assert {check.name for check in diagnosis.checks if check.status != "ok"} <= {"speed", "load", "disk", "memory"}
+    assert {check.name for check in diagnosis.checks if check.status != "ok"} <= {
+        "speed",
+        "load",
+        "energy",
+        "disk",
+        "memory",
+    }
     assert "onnxruntime " in check(diagnosis, "runtime").found
     assert sys.executable in check(diagnosis, "interpreter").found
     assert seen.steps == len(LOCAL)
@@ -297,7 +303,8 @@ def test_a_proxy_is_named_and_not_gone_around(device, home, monkeypatch):
 class Reporting:
     """An agent that says what it is told to; what the doctor makes of it is looked at."""
 
-    def __init__(self, *, conditions=None, vendor=None, checks=(), cores=4):
+    def __init__(self, *, conditions=None, vendor=None, checks=(), cores=4, energies=None):
+        self._energies = energies or Energies(reason="there is no counter")
         self.pid, self.alive = 7, True
         self._vendor = vendor or {"runtime": {"tensorrt": "10.3.0"}, "accelerator": "Orin"}
         self._conditions, self._checks, self._cores = conditions or {}, checks, cores
@@ -311,6 +318,10 @@ class Reporting:
         if isinstance(self._checks, Exception):
             raise self._checks
         return list(self._checks)
+
+    def ask(self, reply, method, params):
+        assert (reply, method, params) == (Energies, "energy", {"models": []})
+        return self._energies
 
     def lock(self):
         raise AgentError("The lock file /tmp/x cannot be opened.")
@@ -337,6 +348,14 @@ def test_what_disturbs_a_measurement_is_a_warning(device, conditions, name, stat
     assert found.status == status
     assert word in found.found
     assert bool(found.fix) == (status == "warning")
+
+
+def test_the_sensor_of_energy_is_told_with_its_resolution_or_why_there_is_none(device):
+    sensor = {"name": "RAPL", "counts": True, "step_ms": 1.0, "step_mj": 12.5, "burst_ms": 100.0}
+    found = found_by(Reporting(energies=Energies(sensor=sensor, rest_w=(12.4,))), device)["energy"]
+    assert (found.status, found.found) == ("ok", "RAPL: steps of 12.5 mJ every 1 ms, 12.4 W at rest; 0.1 s a model")
+    lacking = found_by(Reporting(), device)["energy"]
+    assert (lacking.status, lacking.found) == ("skipped", "not measured: there is no counter")
 
 
 def test_the_checks_of_the_backend_are_part_of_it_and_what_nobody_tells_is_skipped(device):
