@@ -90,9 +90,12 @@ def profile(
     )
     loaded = open_space(space, data) if data else SearchSpace.load(space)
     if dry_run:
+        from mosegedge.profiling.estimate import estimate
+
         plans = [make_plan(loaded, one, settings) for one in chosen]
-        rows = [plan_result(plan) for plan in plans]
-        text = "\n\n".join(map(plan_text, plans))
+        found = [(plan, estimate(plan, root=output_root)) for plan in plans]
+        rows = [plan_result(*pair) for pair in found]
+        text = "\n\n".join(plan_text(*pair) for pair in found)
         emit(rows[0] if len(rows) == 1 else {"plans": rows}, text, as_json=as_json)
         return
     measure = _profile_one if len(chosen) == 1 else _profile_several

@@ -9,13 +9,14 @@ from mosegedge.cli.costs_text import costs_text
 from mosegedge.profiling.certificate import verdict
 
 if TYPE_CHECKING:
+    from mosegedge.profiling.estimate import Estimate
     from mosegedge.profiling.plan import Plan
     from mosegedge.profiling.profile import Profile
     from mosegedge.profiling.sections import CertificateSection, RooflineSection
 
 
-def plan_result(plan: Plan) -> dict[str, Any]:
-    """How much will be measured."""
+def plan_result(plan: Plan, found: Estimate) -> dict[str, Any]:
+    """How much will be measured, and what that takes."""
     return {
         "space": plan.space.name,
         "device": plan.device.name,
@@ -26,20 +27,40 @@ def plan_result(plan: Plan) -> dict[str, Any]:
         "fit_networks": len(plan.fit),
         "held_out_networks": len(plan.held_out),
         "passes": plan.settings.passes,
-        "bursts": plan.settings.passes * plan.bursts_a_pass,
-        "estimated_minutes": round(plan.estimate_s / 60, 1),
+        "bursts": found.bursts,
+        "models_to_build": found.to_build,
+        "models_there": found.there,
+        "building_minutes": round(found.build_s / 60, 2),
+        "measuring_minutes": round(found.measure_s / 60, 2),
+        "timed_minutes": round(found.timed_s / 60, 2),
+        "estimated_minutes": round(found.total_s / 60, 2),
+        "disk_mib": {
+            "journal": round(found.journal_mib, 2),
+            "profile": round(found.profile_mib, 2),
+            "models_on_the_device": round(found.models_mib, 1),
+        },
+        "evidence": found.evidence,
+        "rough": found.rough,
     }
 
 
-def plan_text(plan: Plan) -> str:
+def plan_text(plan: Plan, found: Estimate) -> str:
     """The same in words."""
     scales = ", ".join(map(str, plan.settings.scales))
+    rough = " (rough)" if found.rough else ""
+    there = f"; {found.there} {found.there_words}" if found.there else ""
     return (
         f"{plan.space.name} on {plan.device.name}, {plan.device.threads} thread(s), scales {scales}\n"
         f"{plan.positions} entries of the table, {len(plan.layers)} distinct layers\n"
         f"{len(plan.fit)} whole networks to fit the model, {len(plan.held_out)} to judge it\n"
-        f"{plan.settings.passes} passes, {plan.settings.passes * plan.bursts_a_pass} bursts\n"
-        f"about {plan.estimate_s / 60:.1f} minutes; nothing was touched"
+        f"{found.to_build} models to build{there}\n"
+        f"about {found.bursts} bursts, at most {plan.settings.passes} of each model\n"
+        f"about {found.total_s / 60:.1f} minutes{rough}: {found.build_s / 60:.1f} building, "
+        f"{found.measure_s / 60:.1f} measuring, of which {found.timed_s / 60:.1f} timed\n"
+        f"about {found.journal_mib:.1f} MiB for the journal, {found.profile_mib:.1f} for the profile, "
+        f"{found.models_mib:.0f} for models on the device\n"
+        f"run times from {found.evidence}\n"
+        "nothing was touched"
     )
 
 

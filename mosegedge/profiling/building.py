@@ -50,7 +50,8 @@ class Builder:
         self._journal = journal
         self._progress = progress
         self._description = description
-        self._made = MadeModels(plan, description, host_compiler)
+        typed = bool(description.vendor.get("typed_onnx"))
+        self._made = MadeModels(plan, typed=typed, host_compiler=host_compiler)
         self._said: set[str] = set()
 
     def run(self, meanwhile: Callable[[], bool]) -> float:

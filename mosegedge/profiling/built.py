@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from mosegedge import __version__
-from mosegedge.devices.replies import DeviceDescription
 from mosegedge.devices.suiting import settings_of, target_of_device
 from mosegedge.files import canonical_json, sha256_of_bytes, write_atomic
 from mosegedge.profiling.plan import Item, Plan
@@ -40,16 +39,16 @@ class MadeModels:
 
     Args:
         plan: The device with its precision, opset and settings; the number of threads is no part of a model.
-        description: Whether the precision has to be in the file is the device's to tell.
+        typed: Whether the precision has to be in the file, which is the device's to tell.
         host_compiler: Which compiler on this machine makes its models, empty for none.
     """
 
-    def __init__(self, plan: Plan, description: DeviceDescription, host_compiler: str) -> None:
+    def __init__(self, plan: Plan, *, typed: bool, host_compiler: str) -> None:
         device = plan.device
         context = {
             "backend": device.backend,
             "precision": device.precision,
-            "typed": bool(description.vendor.get("typed_onnx")),
+            "typed": typed,
             "target": target_of_device(device),
             "settings": settings_of(device),
             "opset": device.opset,

@@ -29,12 +29,6 @@ _LONG_NS = 150_000_000
 LAYER_BURST = BurstSettings(min_samples=3, max_samples=10, min_ns=4_000_000, max_warmup=8, most_ns=_LONG_NS)
 NETWORK_BURST = BurstSettings(min_samples=3, max_samples=40, min_ns=80_000_000, max_warmup=4, most_ns=_LONG_NS)
 
-# A rough processor, for estimates before anything was measured: fixed cost of a run, then multiply-adds a millisecond.
-_GUESS_FIXED_MS, _GUESS_FLOPS_PER_MS = 0.03, 45e6
-_GUESS_BUILD_LAYER_S, _GUESS_BUILD_NETWORK_S = 0.03, 0.35
-_GUESS_LOAD_NETWORK_S, _GUESS_AROUND_BURST_MS = 0.02, 1.3
-_WARMUP_RUNS = 2.5
-
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileSettings:
@@ -186,25 +180,6 @@ class Plan:
         }
         return sha256_of_bytes(canonical_json(identity).encode())
 
-    @property
-    def build_s(self) -> float:
-        """Rough estimate of the time to build the models."""
-        networks = len(self.fit) + len(self.held_out)
-        return _GUESS_BUILD_LAYER_S * len(self.layers) + _GUESS_BUILD_NETWORK_S * networks
-
-    @property
-    def pass_s(self) -> float:
-        """Rough estimate of the time of one pass."""
-        load_s = _GUESS_LOAD_NETWORK_S * (len(self.fit) + len(self.held_out))
-        return load_s + sum(_burst_ms(item) for item in self.items) / 1e3
-
-    @property
-    def estimate_s(self) -> float:
-        """Rough estimate of the whole time."""
-        whole = self.build_s + self.settings.passes * self.pass_s
-        budget = self.settings.budget_s
-        return whole if budget is None else min(whole, max(budget, self.build_s + MIN_PASSES * self.pass_s))
-
 
 def make_plan(space: SearchSpace, device: Device, settings: ProfileSettings) -> Plan:
     """Chooses layers and networks; the same arguments give the same plan."""
@@ -229,10 +204,3 @@ def _networks(space: SearchSpace, architectures: Iterable[Architecture]) -> tupl
     chosen = list(architectures)
     flops = space.flops(space.encode(chosen))
     return tuple(Item(network_key(network), network, int(count)) for network, count in zip(chosen, flops, strict=True))
-
-
-def _burst_ms(item: Item) -> float:
-    run_ms = _GUESS_FIXED_MS + item.flops / _GUESS_FLOPS_PER_MS
-    settings = item.settings
-    samples = min(settings.max_samples, max(settings.min_samples, settings.min_ns / 1e6 / run_ms))
-    return _GUESS_AROUND_BURST_MS + run_ms * (samples + min(_WARMUP_RUNS, settings.max_warmup))

@@ -21,7 +21,6 @@ import numpy as np
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.measurement import Measurement, Statistic, choose_statistic
 from mosegedge.profiling.plan import MIN_PASSES, Item, Plan
-from mosegedge.space import Architecture
 from mosegedge.space.architecture import SCALE
 
 LEAST_BEFORE_STOP = 4
@@ -74,10 +73,11 @@ class Schedule:
             return [item for item in candidates if counts[item.key] == least]
         self._learn(candidates)
         gains = self.gains()
+        allowed = allowed_half_widths(self._plan, gains)
         self._open = [
             item
             for item in candidates
-            if counts[item.key] < self._plan.settings.passes and not self._is_narrow(item, gains)
+            if counts[item.key] < self._plan.settings.passes and not self._is_narrow(item, allowed)
         ]
         if self._plan.settings.budget_s is None:
             behind = min((counts[item.key] for item in self._open), default=0)
@@ -116,16 +116,9 @@ class Schedule:
                     burst_s=self._journal.windows.burst_s(key),
                 )
 
-    def _is_narrow(self, item: Item, gains: Mapping[str, Gain]) -> bool:
+    def _is_narrow(self, item: Item, allowed: Mapping[str, float]) -> bool:
         known = self._known[item.key]
-        if known.bursts < LEAST_BEFORE_STOP:
-            return False
-        if isinstance(item.source, Architecture):
-            return known.half_width <= NETWORK_HALF_WIDTH
-        usual = float(np.mean([gains[layer.key].share for layer in self._plan.layers if layer.key in gains]))
-        share = gains[item.key].share
-        allowed = WIDEST_HALF_WIDTH if share <= 0 else LAYER_HALF_WIDTH * usual / share
-        return known.half_width <= float(np.clip(allowed, LAYER_HALF_WIDTH, WIDEST_HALF_WIDTH))
+        return known.bursts >= LEAST_BEFORE_STOP and known.half_width <= allowed[item.key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +134,19 @@ class Gain:
     share: float
     variance: float
     per_second: float
+
+
+def allowed_half_widths(plan: Plan, gains: Mapping[str, Gain]) -> dict[str, float]:
+    """Relative half-width of the interval at which a model is known well enough, for every model with a gain."""
+    layers = [layer.key for layer in plan.layers if layer.key in gains]
+    usual = float(np.mean([gains[key].share for key in layers])) if layers else 0.0
+    allowed = {
+        key: float(np.clip(LAYER_HALF_WIDTH * usual / gains[key].share, LAYER_HALF_WIDTH, WIDEST_HALF_WIDTH))
+        if gains[key].share > 0
+        else WIDEST_HALF_WIDTH
+        for key in layers
+    }
+    return allowed | {key: NETWORK_HALF_WIDTH for key in gains if key not in allowed}
 
 
 def informativeness(plan: Plan, known: Mapping[str, Known]) -> dict[str, Gain]:

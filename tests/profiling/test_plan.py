@@ -68,19 +68,6 @@ def test_passes_and_budget_do_not_make_another_plan_but_threads_do():
     assert make_plan(space, replace(LOCAL, threads=2), ProfileSettings()).digest != plan.digest
 
 
-def test_the_estimate_grows_with_the_work_and_obeys_the_budget():
-    space = SearchSpace.load("tiny")
-    small, large, limited = (
-        make_plan(space, LOCAL, settings).estimate_s
-        for settings in (
-            ProfileSettings(scales=(0,), networks=8),
-            ProfileSettings(),
-            ProfileSettings(budget_s=200.0),
-        )
-    )
-    assert small < limited == 200.0 < large
-
-
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
