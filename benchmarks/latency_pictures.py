@@ -37,7 +37,7 @@ def draw(record: Record, rows: Sequence[Any], path: Path, *, judges: int, seed: 
     """Three panels: predicted against measured, FLOPs against measured, and tau within a scale against samples."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 4.2), layout="constrained")
+    figure = Figure(figsize=(13, 4.6), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     judging, learning = split_of(record, seed, judges)
     predicted = best.predict(case_of(record, best, judging, learning))
@@ -46,6 +46,7 @@ def draw(record: Record, rows: Sequence[Any], path: Path, *, judges: int, seed: 
     left.set_xlabel(f"predicted latency in ms ({best.name}, {best.networks} networks)")
     _scatter(middle, record.space.flops(record.codes[judging]) / 1e9, measured, scales)
     middle.set_xlabel("multiply-adds in billions")
+    left.legend(title="scale digit", fontsize="small", loc="lower right")
     middle.legend(title="scale digit", fontsize="small", loc="lower right")
     _against_samples(right, rows)
     figure.savefig(path, dpi=120)
@@ -66,16 +67,16 @@ def _scatter(axes: Axes, values: Floats, measured_ms: Floats, scales: NDArray[np
 
 def _against_samples(axes: Axes, rows: Sequence[Row]) -> None:
     for name, colour in _LINES.items():
-        for passes in sorted({row.passes for row in rows if row.name == name}):
+        budgets = [row.passes for row in rows if row.name == name]
+        for passes in sorted({min(budgets), max(budgets)}):
             found = [row for row in rows if row.name == name and row.passes == passes]
-            most = max(row.passes for row in rows)
             layers = f" + layers, {passes} passes" if name == "ours, both" else ""
             axes.errorbar(
                 [row.networks for row in found],
                 [row.mean["tau_within_scale"] for row in found],
                 yerr=[row.sd["tau_within_scale"] for row in found],
                 color=colour,
-                linestyle="-" if passes == most else ":",
+                linestyle="-" if passes == max(budgets) else ":",
                 marker=".",
                 capsize=2,
                 label=f"{name.replace(', both', ': networks')}{layers}",
@@ -86,9 +87,10 @@ def _against_samples(axes: Axes, rows: Sequence[Row]) -> None:
                 row.mean["tau_within_scale"], color=_LEVELS[row.name], linestyle="--", linewidth=1, label=row.name
             )
     axes.set_xscale("log")
-    axes.set_xticks([25, 50, 100, 200, 400], labels=["25", "50", "100", "200", "400"])
+    ticks = sorted({row.networks for row in rows if row.name in _LINES})
+    axes.set_xticks(ticks, labels=list(map(str, ticks)), fontsize="small")
     axes.minorticks_off()
     axes.set_xlabel("networks measured")
     axes.set_ylabel("Kendall's tau within a scale")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="x-small", loc="lower right")
+    axes.legend(fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)

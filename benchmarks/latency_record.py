@@ -87,7 +87,7 @@ def read(plan: Plan, journal: ProfileJournal, passes: Sequence[int]) -> Record:
         full=_timings(plan.space, *known, minutes, statistic),
         halves=(halves[:, 0], halves[:, 1]),
         by_passes={
-            count: _timings(plan.space, *(_first(measured, count) for measured in known), minutes, statistic)
+            count: _timings(plan.space, _first(known[0], count), _first(known[1], count), minutes, statistic)
             for count in passes
         },
     )

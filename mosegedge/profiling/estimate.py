@@ -24,13 +24,14 @@ from mosegedge.profiling.models import onnx_of
 from mosegedge.profiling.plan import LAYER_BURST, MIN_PASSES, NETWORK_BURST, SENTINEL_BURST, Item, Plan
 from mosegedge.profiling.run_times import RunTimes, bursts_of, expected_samples, run_times
 from mosegedge.profiling.schedule import LEAST_BEFORE_STOP, Known, allowed_half_widths, informativeness
+from mosegedge.profiling.sections import Timing
 from mosegedge.space import Architecture
 from mosegedge.space.counting import params_of
 
 _MIB = 1024**2
 _Z95 = 1.96
 _WARMUP_RUNS = 5.3  # it ends when two runs in a row are no faster
-_WARMUP_FACTOR, _SAMPLE_FACTOR = 1.33, 1.05  # means of runs over their median
+_WARMUP_FACTOR, _SAMPLE_FACTOR = 1.45, 1.04  # means of runs over their median
 _AROUND_BURST_S, _AROUND_WINDOW_S = 0.0013, 0.02
 _LOAD_S, _LOAD_S_A_MIB = 0.004, 0.004
 _ROUNDS_A_LOAD, _WINDOW_BURSTS = 2, 48  # as the collector does
@@ -183,7 +184,7 @@ class _Correction:
         profile = times.profile
         if profile is None or profile.effort is None:
             return cls()
-        timings = [(entry, LAYER_BURST) for entry in profile.entries]
+        timings: list[tuple[Timing, BurstSettings]] = [(entry, LAYER_BURST) for entry in profile.entries]
         timings += [(entry, NETWORK_BURST) for entry in profile.networks]
         timed_s = sum(
             bursts_of(entry, settings) * expected_burst_s(settings, entry.median_ms) for entry, settings in timings
@@ -213,7 +214,7 @@ def _there(plan: Plan, times: RunTimes) -> tuple[dict[str, Made], str]:
     """Models that need not be made, by key, and how that is known."""
     typed = bool(times.profile and times.profile.device.vendor.get("typed_onnx"))
     made_before = MadeModels(plan, typed=typed, host_compiler="")
-    made = {item.key: found for item in plan.items if (found := made_before.get(item)) is not None}
+    made = {item.key: model for item in plan.items if (model := made_before.get(item)) is not None}
     if plan.device.connection != "local":
         return made, "were made before; whether the device still has them it says at the start"
     folder = Path(default_root(plan.device.cache)) / "models"

@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 # A rough processor: fixed cost of a layer, multiply-adds a millisecond, and how far bursts of one model are apart.
 _FIXED_MS, _FLOPS_PER_MS = 0.03, 45e6
-_BURST_SDS = (0.008, 0.012, 0.02, 0.04)
+_LAYER_SDS, _NETWORK_SDS = (0.002, 0.003, 0.004, 0.007, 0.013), (0.011, 0.02, 0.032, 0.052, 0.077)
 _NEARLY_NOTHING_MS = 1e-3
 
 
@@ -64,7 +64,7 @@ def run_times(plan: Plan, root: Path) -> RunTimes:
         layers_ms = _FIXED_MS + plan.space.entry_flops / _FLOPS_PER_MS
         return RunTimes(
             _by_key(plan, layers_ms, 1.0),
-            _cycled([item.key for item in plan.items], _BURST_SDS),
+            _usual_sds(plan),
             "rough numbers of a usual processor: nothing was measured on this device before",
             rough=True,
         )
@@ -177,14 +177,20 @@ def _by_key(plan: Plan, layers_ms: Floats, network_factor: float) -> dict[str, f
 def _burst_sds(plan: Plan, profile: Profile) -> dict[str, float]:
     """Those of the profile's own entries; models that it lacks take those of others of their kind in turn."""
     if profile.effort is None:  # a file from before standard errors were computed
-        return _cycled([item.key for item in plan.items], _BURST_SDS)
+        return _usual_sds(plan)
     layers = {entry.key: _burst_sd(entry, LAYER_BURST) for entry in profile.entries}
     networks = {key_of(entry): _burst_sd(entry, NETWORK_BURST) for entry in profile.networks}
-    found = {}
+    found = _usual_sds(plan)
     for items, own in ((plan.layers, layers), ((*plan.fit, *plan.held_out), networks)):
-        found |= _cycled([item.key for item in items], list(own.values()) or _BURST_SDS)
+        found |= _cycled([item.key for item in items], list(own.values())) if own else {}
         found |= {item.key: own[item.key] for item in items if item.key in own}
     return found
+
+
+def _usual_sds(plan: Plan) -> dict[str, float]:
+    """Of a shared machine."""
+    layers = _cycled([item.key for item in plan.layers], _LAYER_SDS)
+    return layers | _cycled([item.key for item in (*plan.fit, *plan.held_out)], _NETWORK_SDS)
 
 
 def _burst_sd(entry: Timing, settings: BurstSettings) -> float:
