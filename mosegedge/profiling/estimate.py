@@ -21,7 +21,7 @@ from mosegedge.devices.agent_client import BurstSettings
 from mosegedge.profiling.building import is_here
 from mosegedge.profiling.built import Made, MadeModels
 from mosegedge.profiling.models import onnx_of
-from mosegedge.profiling.plan import LAYER_BURST, MIN_PASSES, NETWORK_BURST, SENTINEL_BURST, Item, Plan
+from mosegedge.profiling.plan import LAYER_BURST, MIN_PASSES, NETWORK_BURST, Item, Plan
 from mosegedge.profiling.run_times import RunTimes, bursts_of, expected_samples, run_times
 from mosegedge.profiling.schedule import LEAST_BEFORE_STOP, Known, allowed_half_widths, informativeness
 from mosegedge.profiling.sections import Timing
@@ -32,9 +32,9 @@ _MIB = 1024**2
 _Z95 = 1.96
 _WARMUP_RUNS = 5.3  # it ends when two runs in a row are no faster
 _WARMUP_FACTOR, _SAMPLE_FACTOR = 1.45, 1.04  # means of runs over their median
-_AROUND_BURST_S, _AROUND_WINDOW_S = 0.0013, 0.02
+_AROUND_BURST_S, _AROUND_BATCH_S = 0.0013, 0.02
 _LOAD_S, _LOAD_S_A_MIB = 0.004, 0.004
-_ROUNDS_A_LOAD, _WINDOW_BURSTS = 2, 48  # as the collector does
+_ROUNDS_A_LOAD, _BATCH_BURSTS, _BURSTS_A_WINDOW = 3, 48, 8  # as the collector does
 _START_S = 3.0  # starting programs, and concluding
 _MOST_TIMED, _MOST_AROUND = 2.0, 8.0  # corrections beyond that are no corrections
 _BYTES_A_WEIGHT, _BYTES_A_LAYER = 4, 900
@@ -110,7 +110,7 @@ def estimate(plan: Plan, *, root: Path) -> Estimate:
         to_build=len(todo),
         there=len(there),
         there_words=there_words,
-        journal_mib=_journal_bytes(plan, times, visits, spent.windows) * share / _MIB,
+        journal_mib=_journal_bytes(plan, times, visits, spent.sentinels) * share / _MIB,
         profile_mib=_ENTRY_BYTES * len(plan.items) / _MIB,
         models_mib=sum(_model_bytes(item, plan) for item in todo) / _MIB,
         evidence=times.words,
@@ -143,21 +143,27 @@ def expected_burst_s(settings: BurstSettings, run_ms: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Spent:
-    """Seconds of measuring without correction: inside bursts, and around them; and the number of windows."""
+    """Seconds of measuring without correction: inside bursts, and around them; batches and visits of sentinels."""
 
     timed_s: float
     around_s: float
-    windows: int
+    batches: int
+    sentinels: float
 
     @classmethod
     def of(cls, plan: Plan, times: RunTimes, visits: Mapping[str, int], burst_s: Mapping[str, float]) -> _Spent:
         in_round = Counter(number for count in visits.values() for number in range(count))
-        windows = sum(ceil(count / _WINDOW_BURSTS) for count in in_round.values())
-        sentinels_s = sum(expected_burst_s(SENTINEL_BURST, times.run_ms[item.key]) for item in plan.sentinels)
-        timed_s = sum(visits[key] * burst_s[key] for key in visits) + 2 * windows * sentinels_s
+        batches = sum(ceil(count / _BATCH_BURSTS) for count in in_round.values())
+        timed_s, sentinels = sum(visits[key] * burst_s[key] for key in visits), 0.0
+        for settings in {item.settings for item in plan.items}:
+            counted = sum(visits[item.key] for item in plan.items if item.settings == settings)
+            here = batches + counted / _BURSTS_A_WINDOW if plan.sentinels else 0.0
+            sentinels += here
+            for item in plan.sentinels:
+                timed_s += here / len(plan.sentinels) * expected_burst_s(settings, times.run_ms[item.key])
         loads_s = sum(_loads(item, visits[item.key]) * _load_s(_model_bytes(item, plan)) for item in plan.items)
-        bursts = sum(visits.values()) + 2 * windows * len(plan.sentinels)
-        return cls(timed_s, loads_s + _around_bursts_s(bursts, windows), windows)
+        bursts = sum(visits.values()) + sentinels
+        return cls(timed_s, loads_s + _around_bursts_s(bursts, batches), batches, sentinels)
 
 
 def _warmup_runs(settings: BurstSettings) -> float:
@@ -196,14 +202,13 @@ class _Correction:
         a_network = ceil(sum(bursts_of(entry, NETWORK_BURST) for entry in profile.networks) / networks)
         loads_s = layers * _mean_load_s(plan.layers, plan)
         loads_s += networks * ceil(a_network / _ROUNDS_A_LOAD) * _mean_load_s((*plan.fit, *plan.held_out), plan)
-        windows = bursts / _WINDOW_BURSTS
-        expected_s = loads_s + _around_bursts_s(bursts + 2 * windows * len(plan.sentinels), windows)
+        expected_s = loads_s + _around_bursts_s(bursts * (1 + 1 / _BURSTS_A_WINDOW), bursts / _BATCH_BURSTS)
         taken_s = profile.effort.wall_s - profile.effort.build_s - profile.effort.timed_s
         return cls(timed, float(np.clip(taken_s / expected_s, 1 / _MOST_AROUND, _MOST_AROUND)))
 
 
-def _around_bursts_s(bursts: float, windows: float) -> float:
-    return _AROUND_BURST_S * bursts + _AROUND_WINDOW_S * windows
+def _around_bursts_s(bursts: float, batches: float) -> float:
+    return _AROUND_BURST_S * bursts + _AROUND_BATCH_S * batches
 
 
 def _mean_load_s(items: Sequence[Item], plan: Plan) -> float:
@@ -249,14 +254,14 @@ def _model_bytes(item: Item, plan: Plan) -> float:
     return float(_BYTES_A_WEIGHT * sum(map(params_of, layers)) + _BYTES_A_LAYER * len(layers))
 
 
-def _journal_bytes(plan: Plan, times: RunTimes, visits: Mapping[str, int], windows: int) -> float:
+def _journal_bytes(plan: Plan, times: RunTimes, visits: Mapping[str, int], sentinels: float) -> float:
     total = 0.0
     for item in plan.items:
         runs = _warmup_runs(item.settings) + expected_samples(item.settings, times.run_ms[item.key])
         line = _LINE_BYTES + len(item.key)
         total += visits[item.key] * (line + _BYTES_A_RUN * runs) + 2 * line + line * _loads(item, visits[item.key])
-    sentinel_runs = SENTINEL_BURST.max_warmup + SENTINEL_BURST.max_samples
-    return total + windows * (2 * len(plan.sentinels) * (_LINE_BYTES + 40 + _BYTES_A_RUN * sentinel_runs) + 60)
+    sentinel_runs = _warmup_runs(LAYER_BURST) + LAYER_BURST.max_samples
+    return total + sentinels * (_LINE_BYTES + 40 + _BYTES_A_RUN * sentinel_runs)
 
 
 def _is_network(item: Item) -> bool:
