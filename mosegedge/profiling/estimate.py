@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from mosegedge.profiling.plan import LAYER_BURST, MIN_PASSES, NETWORK_BURST, Ite
 from mosegedge.profiling.run_times import RunTimes, bursts_of, expected_samples, run_times
 from mosegedge.profiling.schedule import LEAST_BEFORE_STOP, Known, allowed_half_widths, informativeness
 from mosegedge.profiling.sections import Timing
-from mosegedge.space import Architecture
+from mosegedge.space import Architecture, LayerSpec
 from mosegedge.space.counting import params_of
 
 _MIB = 1024**2
@@ -250,7 +251,7 @@ def _model_bytes(item: Item, plan: Plan) -> float:
     if isinstance(item.source, Architecture):
         layers = [layer.spec for layer in plan.space.layers_of(item.source)]
     else:
-        layers = [item.source]
+        layers = [cast(LayerSpec, item.source)]
     return float(_BYTES_A_WEIGHT * sum(map(params_of, layers)) + _BYTES_A_LAYER * len(layers))
 
 
