@@ -36,7 +36,7 @@ def write_journal(path: Path) -> ProfileJournal:
             samples = (us * 1e3 * noise.normal(1, 0.01, 5)).astype(int).tolist()
             burst = {"type": "burst", "key": item.key, "visit": visit, "preempted": [0] * 5, "device_ns": []}
             journal.append(burst | {"warmup_ns": samples[:2], "samples_ns": samples}, wait=False)
-    journal.append({"type": "window", "wall_s": 60.0})
+    journal.append({"type": "batch", "wall_s": 60.0})
     return ProfileJournal(path)
 
 
