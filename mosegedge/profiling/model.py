@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class Evidence:
     networks: Sequence[NetworkEntry]
     failed: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def table(self) -> Table:
         """The layers by the rows of the look-up table."""
         values = {entry.key: (entry.value_ms, entry.se_ms) for entry in self.entries}
