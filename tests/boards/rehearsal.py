@@ -62,13 +62,15 @@ class Rehearsal:
 
 
 def commands(board: str) -> list[str]:
-    """From a board to a verified network on it: the README's commands, made small by options that come last."""
+    """From a board to a verified network on it: the README's commands, made small by a space and by options."""
     lines = re.findall(rf"^mosegedge (.*{board}.*)$", README, re.MULTILINE)
     profile, search, export = (next(line for line in lines if line.startswith(name)) for name in _COMMANDS)
+    named, used = f"--profile {board}/mosegnas-fp16", f"--profile {board}/nano-96x192-19-fp16"
+    assert search.count(named) == 1, search  # given once more, it would be a search for two devices
     return [
         f"devices doctor {board} --accept-new-host-key",
         f"{profile} {SMALL}",
-        f"{search} --profile {board}/nano-96x192-19-fp16 {SEARCH}",
+        f"{search.replace(named, used)} {SEARCH}",
         export,
         f"verify runs/{board}-bundle --device {board} --pictures 2 --agreement 0.5",
     ]
