@@ -1,6 +1,7 @@
 """The README's commands from a device to a verified network, run one after another at the smallest size.
 
-Options that make them small are added behind those of the README, where the last value counts.
+Options that make them small are added behind those of the README, where the last value counts. A profile is replaced:
+given once more, it would be that of a second device.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ import pytest
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 SPACE = "nano:96x192:19"
+PROFILE = "local/nano-96x192-19-fp32"
 SMALL = {
     "profile": f"--space {SPACE} --scales 0,1 --networks 8 --passes 2",
-    "search": "--supernet runs/supernet --profile local/nano-96x192-19-fp32 --initial 6 --generations 1 "
-    "--evaluations 2 "
-    "--inner-generations 4 --guide-pictures 4 --statistics-pictures 8 --chosen 2",
+    "search": "--supernet runs/supernet --initial 6 --generations 1 --evaluations 2 --inner-generations 4 "
+    "--guide-pictures 4 --statistics-pictures 8 --chosen 2",
     "export": "--supernet runs/supernet",
 }
 
@@ -42,7 +43,7 @@ def run(folder: Path, arguments: str) -> str:
 
 def readme_command(name: str) -> str:
     line = re.findall(rf"^mosegedge ({name} .*runs/.*|{name} --device .*)$", README, re.MULTILINE)[0]
-    return f"{line} {SMALL[name]}"
+    return f"{line.replace('local/tiny-fp32', PROFILE)} {SMALL[name]}"
 
 
 def test_from_a_device_to_a_verified_network(folder: Path) -> None:
@@ -59,7 +60,7 @@ def test_from_a_device_to_a_verified_network(folder: Path) -> None:
     bundle = json.loads((folder / "runs/bundle/bundle.json").read_text())
     assert bundle["code"] == front["chosen"][1]["code"]
     assert bundle["predicted"]["latency_ms"] == pytest.approx(front["chosen"][1]["latency_ms"], rel=1e-4)
-    predicted = json.loads(run(folder, f"predict '{bundle['code']}' --profile local/nano-96x192-19-fp32 --json"))
+    predicted = json.loads(run(folder, f"predict '{bundle['code']}' --profile {PROFILE} --json"))
     assert predicted["latency_ms"] == pytest.approx(bundle["predicted"]["latency_ms"])
 
 
