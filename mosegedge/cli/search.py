@@ -45,9 +45,9 @@ def search(
     context: typer.Context,
     profile: Annotated[
         list[str] | None,
-        typer.Option(help="Profile of the device: a file, or local/tiny-fp32; once for each device. [required]"),
+        typer.Option(help="Profile of the device: a file, or local/tiny-fp32; once for each device. \\[required]"),
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="Run folder; a search found there goes on. [required]")] = None,
+    output: Annotated[Path | None, typer.Option(help="Run folder; a search found there goes on. \\[required]")] = None,
     supernet: SupernetOption = "demo",
     space: Annotated[str, typer.Option(help="Refuse a supernet of another space than this one.")] = "",
     data: Annotated[str, typer.Option(help="Data set that scores networks; the supernet's own by default.")] = "",

@@ -241,3 +241,4 @@ def test_help_shows_an_example(run):
     code, out, _ = run("--help")
     assert code == 0
     assert "mosegedge search --supernet demo --profile local/tiny-fp32" in " ".join(out.split())
+    assert out.count("[required]") == 2
