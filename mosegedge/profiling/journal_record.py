@@ -21,7 +21,7 @@ def checked_record(record: Any) -> dict[str, Any]:
     for name in _TEXTS:
         if name in record and not isinstance(record[name], str):
             raise ValueError(f"{name} is no text")
-    if record["type"] in ("burst", "sentinel"):
+    if record["type"] in ("burst", "sentinel", "probe"):
         _check_samples(record)
     if record["type"] == "conditions" and not isinstance(record.get("values"), dict):
         raise ValueError("values is no object")
@@ -39,11 +39,13 @@ def checked_record(record: Any) -> dict[str, Any]:
 
 
 def _check_samples(record: dict[str, Any]) -> None:
-    if record["type"] == "burst" and not _is_count(record.get("visit")):
+    if record["type"] != "sentinel" and not _is_count(record.get("visit")):
         raise ValueError("visit is no number")
     for name in _NUMBERS:
         numbers = record.get(name)
-        if numbers is not None and not (isinstance(numbers, list) and all(map(_is_count, numbers))):
+        if numbers is None and name == "device_ns":
+            continue  # a device without a clock of its own
+        if not isinstance(numbers, list) or not all(map(_is_count, numbers)):
             raise ValueError(f"{name} holds something that is no count")
     samples = record.get("samples_ns")
     if not samples or 0 in samples:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from test_profile_file import EXAMPLES, PROFILE, SPACE, TEXT, make_profile
@@ -203,19 +203,29 @@ RECORDS = [
 ]
 
 
-@given(st.sampled_from([path for path in places(RECORDS[:5]) if len(path) > 1] + [(4, "samples_ns", 0)]), ODD)
+TIMED = [*RECORDS[:5], BURST | {"type": "probe"}]
+FIELDS = [path for place, record in enumerate(TIMED) for path in places(record, (place,)) if len(path) > 1]
+
+
+@given(st.sampled_from(FIELDS), ODD | st.just("gone"))
+@example((4, "preempted"), None)
+@example((5, "samples_ns"), [])
+@example((5, "visit"), "gone")
 def test_a_journal_with_any_value_at_any_place_is_read_or_refused(tmp_path_factory, path, value):
-    records = copy.deepcopy(RECORDS[:5])
+    records = copy.deepcopy(TIMED)
     parent = records[path[0]]
     for name in path[1:-1]:
         parent = parent[name]
-    parent[path[-1]] = value
+    if value == "gone":
+        del parent[path[-1]]
+    else:
+        parent[path[-1]] = value
     journal = tmp_path_factory.mktemp("journal") / "v1.journal.jsonl"
     journal.write_text("".join(json.dumps(record) + "\n" for record in records))
     with contextlib.suppress(ProfileError):
         found = ProfileJournal(journal)
-        if (measurement := found.measurement("a")) is not None:
-            assert measurement.value_ms("median") > 0
+        for measurement in (found.measurement("a"), found.probes.measurement("a")):
+            assert measurement is None or measurement.value_ms("median") > 0
 
 
 LINES = "".join(json.dumps(record) + "\n" for record in RECORDS).encode()
