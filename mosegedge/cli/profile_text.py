@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mosegedge.cli.carried_text import origin_text
 from mosegedge.cli.costs_text import costs_text
 from mosegedge.profiling.certificate import verdict
 
@@ -91,6 +92,8 @@ def summary(found: Profile) -> dict[str, Any]:
         "repeatability": found.repeatability.model_dump(),
         "roofline": found.roofline.model_dump() if found.roofline else None,
         "costs": found.costs.model_dump() if found.costs else None,
+        "merged_from": [source.profile for source in found.merged_from] if found.merged_from else None,
+        "rebased_from": found.rebased_from.model_dump() if found.rebased_from else None,
     }
 
 
@@ -116,7 +119,7 @@ def profile_text(found: Profile) -> str:
     return (
         f"{found.name}  {row['created']}{simulated}\n"
         f"device      {device}, {found.protocol.threads} thread(s), {found.protocol.precision}, "
-        f"by the {found.protocol.clock}'s clock\n{notes}"
+        f"by the {found.protocol.clock}'s clock\n{notes}{origin_text(found)}"
         f"layers      {row['entries']} at scales {row['scales']}, grades {row['grades']}, failed {row['failed']}\n"
         f"networks    {row['networks']}, of which {judging} only judge the model\n"
         f"value       {found.protocol.statistic} of {found.protocol.passes} passes\n"

@@ -1,4 +1,4 @@
-"""`mosegedge profiles list | show | check`."""
+"""`mosegedge profiles list | show | check`, and the group that holds the other commands on profiles."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from mosegedge.profiling.certificate import verdict
 
 MEASURE_MORE = "Measure again with more --networks and --passes: mosegedge profile"
 
-profiles_app = typer.Typer(no_args_is_help=True, help="Profiles on disk: list, show, check, compare.")
+profiles_app = typer.Typer(
+    no_args_is_help=True, help="Profiles on disk: list, show, check, compare, merge, carry over."
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -13,6 +13,8 @@ any network of the space. The search and the export call it.
     profile.py      Profile: everything above with its provenance (sections.py: its parts; profile_text.py: its file)
     store.py        where profiles are; migrations.py reads older ones
     run.py          profile_device: all steps in one
+    merge.py        merge_profiles: two measurements become one profile (combine.py: entry by entry)
+    rebase.py       rebase_profile: a profile of a device that has changed (rebase_plan, rebase_verdict, rebased)
 """
 
 from importlib import import_module

@@ -99,7 +99,7 @@ def check_profile(
     if restart and record.begin is not None:
         record.set_aside()
         record = CheckRecord(record.path)
-    _require_no_open_measurement(series)
+    series.require_no_open_measurement()
     _begin(record, profile, space, settings, command)
     if not record.ended:
         _measure(record, as_profiled(device, profile), profile, space, progress, accept_new_host_key)
@@ -107,17 +107,6 @@ def check_profile(
     written = save_profile(checked, series)
     record.path.rename(series.journal(checked.version))
     return load_profile(written)
-
-
-def _require_no_open_measurement(series: Series) -> None:
-    """A measurement that was not finished is going to be the next version, and its record has that name."""
-    journal = series.journal(series.next_version)
-    if journal.exists():
-        raise ProfileError(
-            f"{journal} is the record of a measurement that was not finished.",
-            known=f"It will be version {series.next_version}, so a check cannot be.",
-            fix="Finish it with the command that began it, or move the file away.",
-        )
 
 
 def _begin(record: CheckRecord, profile: Profile, space: SearchSpace, settings: CheckSettings, command: str) -> None:

@@ -52,7 +52,7 @@ def conclude(
     command: str,
 ) -> Profile:
     """The profile that follows from a complete journal."""
-    raw = _measurements(plan, journal)
+    raw = measurements_of(plan, journal)
     drifts = Drifts.of(plan, raw)
     measured = drifts.corrected(raw)
     statistic = choose_statistic([measured[item.key] for item in (*plan.fit, *plan.held_out) if item.key in measured])
@@ -100,8 +100,8 @@ def _notes(journal: ProfileJournal, roofline: Roofline | str) -> list[NoteEntry]
     return [NoteEntry(text=text, models=count) for text, count in sorted(said.items())]
 
 
-def _measurements(plan: Plan, journal: ProfileJournal) -> dict[str, Measurement]:
-    """All measurements by key.
+def measurements_of(plan: Plan, journal: ProfileJournal) -> dict[str, Measurement]:
+    """All measurements of a complete journal by key.
 
     Raises:
         ProfileError: One is neither on record nor known to fail, so the journal is not complete.
@@ -116,7 +116,8 @@ def _measurements(plan: Plan, journal: ProfileJournal) -> dict[str, Measurement]
     return {key: measurement for key, measurement in found.items() if measurement is not None}
 
 
-def _timing(measurement: Measurement, statistic: Statistic) -> Timing:
+def timing_of(measurement: Measurement, statistic: Statistic) -> Timing:
+    """What a profile says of one measurement."""
     samples_ms = measurement.samples_ms
     grade, reason = measurement.grade(statistic)
     return Timing(
@@ -134,7 +135,7 @@ def _evidence(plan: Plan, journal: ProfileJournal, measured: dict[str, Measureme
     return Evidence(
         space=plan.space,
         entries=[
-            LayerEntry(key=item.key, **_timing(measured[item.key], statistic).model_dump())
+            LayerEntry(key=item.key, **timing_of(measured[item.key], statistic).model_dump())
             for item in plan.layers
             if item.key in measured
         ],
@@ -150,7 +151,7 @@ def _network_entries(
     items: tuple[Item, ...], role: Role, measured: dict[str, Measurement], statistic: Statistic
 ) -> list[NetworkEntry]:
     entries = [
-        NetworkEntry(code=str(item.source), role=role, **_timing(measured[item.key], statistic).model_dump())
+        NetworkEntry(code=str(item.source), role=role, **timing_of(measured[item.key], statistic).model_dump())
         for item in items
         if item.key in measured
     ]

@@ -86,12 +86,12 @@ class Judged:
     Attributes:
         codes: N x 29.
         measured_ms: Their latencies, N.
-        halves_ms: The same from either half of the measurement, N x 2.
+        halves_ms: The same from either half of the measurement, N x 2; None where they are not known.
     """
 
     codes: Codes
     measured_ms: Floats
-    halves_ms: Floats
+    halves_ms: Floats | None = None
 
 
 def certify(
@@ -119,7 +119,7 @@ def certify(
         return None
     predicted_ms, sd_ms = model.predict(codes)
     flops = space.flops(codes).astype(float)
-    first, second = judged.halves_ms.T
+    halves = None if judged.halves_ms is None else judged.halves_ms.T
     scales = codes[:, SCALE]
     plain = _plain_sum(space, codes, latency_ms, entries_ms) if entries_ms else None
     return CertificateSection(
@@ -134,8 +134,8 @@ def certify(
         params_kendall_tau=kendall_tau(space.params(codes).astype(float), latency_ms),
         sum_of_layers_kendall_tau=plain.kendall_tau if plain else None,
         sum_of_layers_mape=plain.mape if plain else None,
-        repeatability_kendall_tau=kendall_tau(first, second),
-        by_scale_repeatability_kendall_tau=tau_by_scale(scales, first, second),
+        repeatability_kendall_tau=None if halves is None else kendall_tau(*halves),
+        by_scale_repeatability_kendall_tau=None if halves is None else tau_by_scale(scales, *halves),
     )
 
 

@@ -28,9 +28,11 @@ from mosegedge.profiling.sections import (
     NetworkEntry,
     NoteEntry,
     ProtocolSection,
+    RebaseSection,
     RepeatabilitySection,
     RooflineSection,
     Section,
+    SourceSection,
     SpaceReference,
 )
 from mosegedge.space import SearchSpace
@@ -59,6 +61,8 @@ class Profile(Section):
     roofline: RooflineSection | None = None
     effort: EffortSection | None = None
     costs: CostsSection | None = Field(default=None, description="energy and memory; null where nobody asked for them")
+    merged_from: list[SourceSection] | None = Field(default=None, description="null where it is one measurement")
+    rebased_from: RebaseSection | None = Field(default=None, description="null where all was measured on this device")
     journal_sha256: Digest | None = Field(default=None, description="of the raw samples beside the file")
     digest: Digest | None = Field(default=None, description="SHA-256 of the canonical JSON of all other fields")
 

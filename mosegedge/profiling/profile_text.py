@@ -11,6 +11,7 @@ from mosegedge.errors import ProfileError
 from mosegedge.files import canonical_json, sha256_of_bytes
 from mosegedge.profiling.migrations import migrate
 from mosegedge.profiling.profile import Profile
+from mosegedge.profiling.sections import SourceSection
 
 _BY_LINE = ("entries", "networks", "failed", "notes")
 _DEEPEST = 24
@@ -31,6 +32,12 @@ def text_of_profile(profile: Profile) -> str:
         else:
             lines.append(f"{canonical_json(name)}:{canonical_json(value)}")
     return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def source_of(profile: Profile) -> SourceSection:
+    """What another profile says of this one where it took numbers from it."""
+    content = profile.model_dump(mode="json", by_alias=True, exclude={"digest"})
+    return SourceSection(profile=profile.name, digest=profile.digest or digest_of(content))
 
 
 def profile_of_text(text: bytes, source: str) -> Profile:

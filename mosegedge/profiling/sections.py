@@ -127,6 +127,26 @@ class FailedEntry(Section):
     error: str
 
 
+class SourceSection(Section):
+    """A profile whose numbers went into this one."""
+
+    profile: str
+    digest: Digest
+
+
+class RebaseSection(Section):
+    """What was measured on a device that had changed, and what was taken over from before the change."""
+
+    source: SourceSection
+    changes: list[str] = Field(description="what the device told of itself otherwise")
+    factor: Positive = Field(description="new over old; what was not measured again was multiplied by it")
+    spread: NonNegative = Field(description="relative standard deviation of the ratios new over old around the factor")
+    layers_measured: Count
+    layers_carried: Count
+    networks_measured: Count
+    networks_carried: Count
+
+
 class NoteEntry(Section):
     """What the device's compiler said of some models."""
 

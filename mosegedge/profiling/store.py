@@ -52,6 +52,20 @@ class Series:
         """Raw samples of a version."""
         return self.folder / f"v{version}.journal.jsonl"
 
+    def require_no_open_measurement(self) -> None:
+        """A measurement that was not finished is going to be the next version, and its record has that name.
+
+        Raises:
+            ProfileError: There is one.
+        """
+        journal = self.journal(self.next_version)
+        if journal.exists():
+            raise ProfileError(
+                f"{journal} is the record of a measurement that was not finished.",
+                known=f"It will be version {self.next_version}, so nothing else can be.",
+                fix="Finish it with the command that began it, or move the file away.",
+            )
+
     def costs(self, version: int) -> Path:
         """Raw readings of energy and memory of a version."""
         return self.folder / f"v{version}.costs.jsonl"
