@@ -100,7 +100,8 @@ def rebase(
     """
     from mosegedge.devices import load_device
     from mosegedge.profiling import load_profile
-    from mosegedge.profiling.rebase import RebaseSettings, rebase_profile, require_holds
+    from mosegedge.profiling.rebase import rebase_profile, require_holds
+    from mosegedge.profiling.rebase_plan import RebaseSettings
     from mosegedge.space import SearchSpace
 
     found = load_device(device or load_profile(name, root=output_root).device.name)

@@ -81,8 +81,15 @@ def _combine(first: dict[str, TimedEntry], second: dict[str, TimedEntry]) -> tup
             origins.append(origin)
             if origin != "same" and distance(first[name].value_ms, second[name].value_ms) > APART:
                 apart.append(name)
-    counts = {origin: origins.count(origin) for origin in ("first", "second", "same", "averaged", "better")}
-    return entries, Union(**counts, apart=tuple(apart))
+    union = Union(
+        first=origins.count("first"),
+        second=origins.count("second"),
+        same=origins.count("same"),
+        averaged=origins.count("averaged"),
+        better=origins.count("better"),
+        apart=tuple(apart),
+    )
+    return entries, union
 
 
 def distance(first_ms: float, second_ms: float) -> float:
