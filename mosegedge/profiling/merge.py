@@ -151,8 +151,7 @@ def require_mergeable(first: Profile, second: Profile) -> None:
         raise ProfileError(
             f"{first.name} and {second.name} cannot be merged: {changed}.",
             known="Only measurements of one device, with one software, by one protocol, make one table.",
-            fix=f"See all differences: mosegedge profiles diff {first.name} {second.name}; carry an older profile over "
-            f"to the device as it is now: mosegedge profiles rebase {first.name} --device {second.device.name}",
+            fix=_way_out(first, second),
         )
     for networks_alone, other in ((first, second), (second, first)):
         missing = sorted(set(networks_alone.protocol.scales) - set(other.protocol.scales))
@@ -168,6 +167,20 @@ def require_mergeable(first: Profile, second: Profile) -> None:
 def _apart(first: Profile, second: Profile) -> str:
     """The first thing that keeps two profiles apart, with both values; empty where nothing does."""
     return difference(_identity(first), _identity(second)).replace(" then, ", " and ").removesuffix(" now")
+
+
+def _way_out(first: Profile, second: Profile) -> str:
+    """Which commands help: another runtime can be rebased onto, another protocol has to be measured."""
+    protocols = [[getattr(profile.protocol, name) for name in _PROTOCOL] for profile in (first, second)]
+    same_use = (first.origin, first.device.backend) == (second.origin, second.device.backend)
+    if same_use and protocols[0] == protocols[1]:
+        newer = max(first, second, key=lambda profile: profile.created)
+        older = second if newer is first else first
+        then = f"mosegedge profiles rebase {older.name} --device {newer.device.name}"
+        words = f"carry the older one over to the device as it is now: {then}"
+    else:
+        words = f"measure again: mosegedge profile --device {first.device.name} --space {first.space.name}"
+    return f"See all differences: mosegedge profiles diff {first.name} {second.name}; {words}"
 
 
 def _identity(profile: Profile) -> dict[str, Any]:

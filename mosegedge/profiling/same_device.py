@@ -25,7 +25,7 @@ def as_profiled(device: Device, profile: Profile) -> Device:
     }
     for name, (then, now) in stated.items():
         if then != now:
-            raise _other_device(profile, f"{name}: {then} then, {now} now")
+            raise _other_device(profile, f"{name}: {then} then, {now} now", can_rebase=name == "settings")
     return replace(device, threads=profile.protocol.threads, opset=profile.protocol.opset)
 
 
@@ -38,13 +38,14 @@ def require_same_device(profile: Profile, found: DeviceDescription) -> None:
     device = profile.device
     then = {"hardware": device.hardware, "system": device.system, "vendor": device.vendor}
     if changed := difference(then, found.fingerprint):
-        raise _other_device(profile, changed)
+        raise _other_device(profile, changed, can_rebase=True)
 
 
-def _other_device(profile: Profile, changed: str) -> ProfileError:
+def _other_device(profile: Profile, changed: str, *, can_rebase: bool) -> ProfileError:
+    rebase = f"carry the profile over: mosegedge profiles rebase {profile.name}; or " if can_rebase else ""
     return ProfileError(
         f"The device {profile.device.name} is not what {profile.name} was measured on: {changed}.",
         known="A certificate of other hardware or software says nothing about this profile.",
-        fix=f"See what changed: mosegedge profiles stale {profile.name}; carry the profile over: mosegedge profiles "
-        f"rebase {profile.name}; or measure again: mosegedge profile --device {profile.device.name}",
+        fix=f"See what changed: mosegedge profiles stale {profile.name}; {rebase}measure again: mosegedge profile "
+        f"--device {profile.device.name}",
     )

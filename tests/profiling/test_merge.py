@@ -178,13 +178,16 @@ def test_numbers_of_two_devices_runtimes_or_protocols_are_not_mixed(changes, wor
 
 
 def test_a_refusal_names_the_commands_that_help():
+    later = PROFILE.created.replace(year=2027)
+    newer = make_profile(2, created=later, device=device(vendor={"runtime": {"onnxruntime": "2"}}))
+    for pair in ((PROFILE, newer), (newer, PROFILE)):
+        with pytest.raises(ProfileError) as refused:
+            require_mergeable(*pair)
+        assert "mosegedge profiles rebase local/nano-fp32/v1 --device local" in refused.value.fix
+        assert f"mosegedge profiles diff {pair[0].name} {pair[1].name}" in refused.value.fix
     with pytest.raises(ProfileError) as refused:
         require_mergeable(PROFILE, make_profile(2, protocol=protocol(opset=18)))
-    for command in (
-        "profiles diff local/nano-fp32/v1 local/nano-fp32/v2",
-        "profiles rebase local/nano-fp32/v1 --device",
-    ):
-        assert f"mosegedge {command}" in refused.value.fix
+    assert "measure again: mosegedge profile --device local" in refused.value.fix
     with pytest.raises(ProfileError, match="same profile"):
         require_mergeable(PROFILE, PROFILE)
     networks_alone = make_profile(2, entries=[], protocol=protocol(scales=[0, 3]))
