@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
@@ -21,6 +22,7 @@ COMMANDS = [line for line in CONSOLE if line.startswith("mosegedge ")]
 TARGETS = [line for line in CONSOLE if line.startswith("make ")]
 
 
+@functools.cache
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mosegedge", *arguments]
     wide = os.environ | {"COLUMNS": "250"}  # so that no line of a help text is wrapped
