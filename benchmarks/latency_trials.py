@@ -17,7 +17,7 @@ from benchmarks.latency_record import Record, Timings
 from mosegedge.profiling.bayes import Networks, Prior, Table, condition
 from mosegedge.profiling.fit import assumed_prior, fit_prior
 from mosegedge.profiling.formula import FLOPS, SUM
-from mosegedge.profiling.judge import kendall_tau
+from mosegedge.profiling.judge import SDS_OF_90, kendall_tau
 from mosegedge.profiling.latency import LatencyModel
 from mosegedge.space.architecture import SCALE
 from mosegedge.space.codes import Codes
@@ -28,7 +28,6 @@ Ints = NDArray[np.int64]
 REPEATED = "half against half"
 MEASURES = ("tau", "tau_within_scale", "mape", "coverage90", "minutes")
 
-_SDS_OF_90 = 1.6449
 _WEIGHT_OF_FLOPS = 5.0  # beside 145 digits: it is penalized less
 _PENALTIES = np.logspace(-4, 4, 25)
 
@@ -139,7 +138,7 @@ def score(record: Record, contender: Contender, seed: int, judges: int) -> dict[
     if found.is_time:
         scores["mape"] = float(np.mean(np.abs(found.mean / measured - 1)))
     if found.sd_ms is not None:
-        scores["coverage90"] = float(np.mean(np.abs(found.mean - measured) <= _SDS_OF_90 * found.sd_ms))
+        scores["coverage90"] = float(np.mean(np.abs(found.mean - measured) <= SDS_OF_90 * found.sd_ms))
     return scores
 
 

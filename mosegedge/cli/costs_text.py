@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def costs_text(found: Profile) -> str:
     """Two lines or more: energy, and memory."""
     if found.costs is None:
-        return "energy      not measured: nobody asked for it\nmemory      not measured: nobody asked for it\n"
+        return "energy      not measured\nmemory      not measured\n"
     energies = [entry.energy_mj for entry in found.networks if entry.energy_mj is not None]
     memories = [entry.memory_mib for entry in found.networks if entry.memory_mib is not None]
     layers = sum(entry.energy_mj is not None for entry in found.entries)

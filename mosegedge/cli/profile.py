@@ -48,7 +48,7 @@ def profile(
         Literal["layers", "networks", "both"],
         typer.Option(help="What the model is made of: every layer, random networks, or both."),
     ] = "both",
-    passes: Annotated[int, typer.Option(help="How often every model is visited.")] = 24,
+    passes: Annotated[int, typer.Option(help="How often every model is visited at most.")] = 24,
     budget: Annotated[str, typer.Option(help="Stop after this time, as 90s or 10m.")] = "",
     threads: Annotated[int, typer.Option(min=0, help="Threads inside one operator; 0 for the device's own.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Decides the networks and the order.")] = 0,

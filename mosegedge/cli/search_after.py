@@ -53,7 +53,11 @@ def replay(
 
     stored = read_stored(run)
     targets = Targets((Target(profile=load_profile(profile, root=profile_root), reference=profile),))
-    changed = replay_run(stored, targets, output, space=stored.space(space), max_latency_ms=max_latency_ms)
+    loaded = stored.space(space)
+    for trust in targets.trusts(loaded):
+        for text in filter(None, (trust.warning, trust.margin)):
+            say(text)
+    changed = replay_run(stored, targets, output, space=loaded, max_latency_ms=max_latency_ms)
     lines = [text_of(changed.result), *_changes(changed)]
     result = {"run": str(output), **changed.result.to_json(), **changed.to_json()}
     emit(result, "\n".join(lines), as_json=as_json)

@@ -45,7 +45,10 @@ def limits_of(
             value = _number(number, text)
             if name == "latency" and not label:
                 if everywhere is not None:
-                    raise UsageError(f"--max-latency-ms is given twice: {everywhere:g} and {text}.")
+                    raise UsageError(
+                        f"--max-latency-ms is given twice: {everywhere:g} and {text}.",
+                        fix="Give it once, or for one device each: --max-latency-ms atlas=30",
+                    )
                 everywhere = value
             else:
                 found.append(Limit(objective=f"{name}@{label}" if label else name, bound=value))
@@ -65,4 +68,5 @@ def _number(text: str, given: str) -> float:
         raise UsageError(
             f"The limit {given!r} cannot be read.",
             known="A limit is a number, as 30 or 1.5M, or that of one device, as atlas=30.",
+            fix="--max-latency-ms 30",
         ) from error

@@ -59,9 +59,9 @@ def provenance_apart(before: Profile, after: Profile) -> list[Difference]:
 def likely_cause(changes: Changes, apart: list[Difference]) -> str:
     """One sentence: the pattern of the differences, and what in the provenance goes with such a pattern."""
     if not changes.rows:
-        return "The profiles have no layer in common."
+        return "The profiles have nothing in common that both measured."
     if not changes.different:
-        return "No layer differs by more than chance."
+        return f"No {_noun(changes)} differs by more than chance."
     pattern, order = _pattern(changes)
     fitting = [one for group in order for one in apart if one.group == group]
     if not fitting:
@@ -74,19 +74,24 @@ def likely_cause(changes: Changes, apart: list[Difference]) -> str:
     return f"{pattern} The likely cause is the {first[0].group}: {said}."
 
 
+def _noun(changes: Changes) -> str:
+    return "network" if changes.rows[0].kind == "network" else "layer"
+
+
 def _pattern(changes: Changes) -> tuple[str, tuple[Group, ...]]:
     """The differences in words, and the groups of causes in the order in which they explain such a pattern."""
     count, different, alone = len(changes.rows), changes.different, changes.standing_out
     factor = changes.median_ratio or 1.0
+    differ = f"{different} of {count} {_noun(changes)}s differ"
     if different - alone >= _ONE_FACTOR * different and alone <= (1 - _ONE_FACTOR) * count:
-        return f"{different} of {count} layers differ, nearly all by one factor, {factor:.3f}.", _OF_ALL
+        return f"{differ}, nearly all by one factor, {factor:.3f}.", _OF_ALL
     kinds = {
         kind: rows for kind, rows in changes.by_kind().items() if rows.standing_out > len(rows.rows) / 2 and rows.rows
     }
     if kinds and len(kinds) < len(changes.by_kind()):
         said = ", ".join(f"{kind} ({rows.median_ratio or 1.0:.3f})" for kind, rows in sorted(kinds.items()))
-        return f"{different} of {count} layers differ, above all {said}; the median of all is {factor:.3f}.", _OF_SOME
-    return f"{different} of {count} layers differ, {alone} of them on their own, beyond a common factor.", _OF_SOME
+        return f"{differ}, above all {said}; the median of all is {factor:.3f}.", _OF_SOME
+    return f"{differ}, {alone} of them on their own, beyond a common factor.", _OF_SOME
 
 
 def _differences(before: Profile, after: Profile) -> Iterator[Difference]:

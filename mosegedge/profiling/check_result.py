@@ -10,6 +10,7 @@ from mosegedge import __version__
 from mosegedge.errors import ProfileError
 from mosegedge.files import sha256_of_file
 from mosegedge.profiling.check_record import CheckRecord
+from mosegedge.profiling.facts import DIGITS, timing_of
 from mosegedge.profiling.fresh import FEWEST
 from mosegedge.profiling.judge import Judged, certify
 from mosegedge.profiling.latency import LatencyModel
@@ -17,8 +18,6 @@ from mosegedge.profiling.measurement import Measurement, Statistic
 from mosegedge.profiling.profile import Profile
 from mosegedge.profiling.sections import NetworkEntry
 from mosegedge.space import Architecture
-
-_DIGITS = 6
 
 
 def checked_profile(
@@ -42,7 +41,7 @@ def checked_profile(
     statistic = profile.protocol.statistic
     judged = Judged(
         codes=model.space.encode([Architecture.parse(code) for code in measured]),
-        measured_ms=np.array([round(one.value_ms(statistic), _DIGITS) for one in measured.values()]),
+        measured_ms=np.array([round(one.value_ms(statistic), DIGITS) for one in measured.values()]),
         halves_ms=np.array([one.halves_ms(statistic) for one in measured.values()]),
     )
     now = datetime.now(UTC).replace(microsecond=0)
@@ -77,16 +76,4 @@ def _measured(record: CheckRecord, profile: Profile) -> dict[str, Measurement]:
 
 
 def _entry(code: str, measurement: Measurement, statistic: Statistic) -> NetworkEntry:
-    samples_ms = measurement.samples_ms
-    grade, reason = measurement.grade(statistic)
-    return NetworkEntry(
-        code=code,
-        role="check",
-        value_ms=round(measurement.value_ms(statistic), _DIGITS),
-        median_ms=round(float(np.median(samples_ms)), _DIGITS),
-        p95_ms=round(float(np.quantile(samples_ms, 0.95)), _DIGITS),
-        n=len(samples_ms),
-        se_ms=round(measurement.se_ms(statistic), _DIGITS),
-        grade=grade,
-        reason=reason,
-    )
+    return NetworkEntry(code=code, role="check", **timing_of(measurement, statistic).model_dump())

@@ -23,18 +23,16 @@ from mosegedge.profiling.building import Builder
 from mosegedge.profiling.drift import slow_windows
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.loading import Loader
-from mosegedge.profiling.plan import MIN_PASSES, Item, Plan
+from mosegedge.profiling.plan import BATCH_BURSTS, BURSTS_A_WINDOW, MIN_PASSES, ROUNDS_A_LOAD, Item, Plan
 from mosegedge.profiling.probing import Prober
 from mosegedge.profiling.schedule import Schedule
 from mosegedge.progress import Progress
 
-_BATCH_BURSTS, _BATCH_S = 48, 20.0
-_BURSTS_A_WINDOW, _WINDOW_S = 8, 2.0
+_BATCH_S, _WINDOW_S = 20.0, 2.0  # a batch or a window ends early where its bursts take so long
 _WAIT_FOR_LOCK_S = 10  # the agent of a run that was killed needs a moment to notice
 _COOLING_S = (10.0, 30.0, 60.0)  # pauses before a throttled batch is measured again
 _MOST_REPEATS = 2  # of one burst, because its window was slow
 _REPEATED_SHARE = 0.3  # of all bursts: a device that is slow half of the time is what it is
-_ROUNDS_A_LOAD = 2  # for which a network stays loaded
 
 Visit = tuple[Item, int]
 
@@ -48,9 +46,9 @@ class Collector:
         self._journal = journal
         self._progress = progress
         self._schedule = Schedule(plan, journal)
-        self._batch = _BATCH_BURSTS
+        self._batch = BATCH_BURSTS
         self._shown: int | None = None
-        self._started_s = self._stamp_s = _now_s()
+        self._stamp_s = _now_s()
 
     def run(self, command: str) -> DeviceDescription:
         """Builds what is not on the device, and times what is not on record."""
@@ -79,7 +77,7 @@ class Collector:
             self._begin_round()
             prober.visit(len(self._journal.conditions) - 1)
             for batch in self._batches(chosen):
-                late = budget_s is not None and _now_s() - self._started_s > budget_s
+                late = budget_s is not None and self._spent_s() > budget_s
                 if late and self._least_visits() >= MIN_PASSES:
                     return f"budget of {budget_s:.0f} s"
                 self._time_cool(batch)
@@ -89,7 +87,7 @@ class Collector:
 
     def _begin_round(self) -> None:
         self._journal.add_conditions(self._agent.conditions())
-        if len(self._journal.conditions) % _ROUNDS_A_LOAD == 1:
+        if len(self._journal.conditions) % ROUNDS_A_LOAD == 1:
             self._loader.unload_networks()
 
     def _time_what_is_there(self) -> bool:
@@ -155,7 +153,7 @@ class Collector:
                     expected_s += self._journal.windows.burst_s(item.key)
             if batch:
                 yield batch
-            self._batch = min(2 * self._batch, _BATCH_BURSTS)
+            self._batch = min(2 * self._batch, BATCH_BURSTS)
 
     def _repeat_slow_windows(self) -> None:
         """Has the bursts of windows timed again before and after which a sentinel was slow."""
@@ -208,7 +206,7 @@ class Collector:
         order: list[tuple[Item, int | None]] = [(next(turns), None)]
         bursts, expected_s = 0, 0.0
         for item, number in visits:
-            if bursts == _BURSTS_A_WINDOW or expected_s > _WINDOW_S:
+            if bursts == BURSTS_A_WINDOW or expected_s > _WINDOW_S:
                 order.append((next(turns), None))
                 bursts, expected_s = 0, 0.0
             order.append((item, number))
@@ -232,6 +230,10 @@ class Collector:
     def _is_open(self, visit: Visit) -> bool:
         item, number = visit
         return item.key not in self._journal.failed and not self._journal.has(item.key, number)
+
+    def _spent_s(self) -> float:
+        """Seconds of work so far, that of earlier agents and starts included."""
+        return self._journal.windows.wall_s + _now_s() - self._stamp_s
 
     def _lap_s(self) -> float:
         """Seconds since the last call."""

@@ -13,7 +13,14 @@ from mosegedge import __version__
 from mosegedge.devices.replies import DeviceDescription
 from mosegedge.errors import ProfileError
 from mosegedge.files import sha256_of_file
-from mosegedge.profiling.facts import Drifts, effort_section, protocol_section, repeatability_section
+from mosegedge.profiling.facts import (
+    DIGITS,
+    Drifts,
+    effort_section,
+    protocol_section,
+    repeatability_section,
+    timing_of,
+)
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.judge import Judged, certify
 from mosegedge.profiling.latency import LatencyModel
@@ -33,13 +40,10 @@ from mosegedge.profiling.sections import (
     Role,
     RooflineSection,
     SpaceReference,
-    Timing,
 )
 from mosegedge.space import Architecture
 
 Floats = NDArray[np.float64]
-
-_DIGITS = 6
 
 
 def conclude(
@@ -56,7 +60,7 @@ def conclude(
     drifts = Drifts.of(plan, raw)
     measured = drifts.corrected(raw)
     statistic = choose_statistic([measured[item.key] for item in (*plan.fit, *plan.held_out) if item.key in measured])
-    values_ms = {key: round(measurement.value_ms(statistic), _DIGITS) for key, measurement in measured.items()}
+    values_ms = {key: round(measurement.value_ms(statistic), DIGITS) for key, measurement in measured.items()}
     evidence = _evidence(plan, journal, measured, statistic)
     section = fit_model(evidence, plan.settings.method, sorted(plan.settings.scales))
     model = latency_model_of(evidence, section, name="under test", device=plan.device.name)
@@ -114,21 +118,6 @@ def measurements_of(plan: Plan, journal: ProfileJournal) -> dict[str, Measuremen
             fix="Start the same command again.",
         )
     return {key: measurement for key, measurement in found.items() if measurement is not None}
-
-
-def timing_of(measurement: Measurement, statistic: Statistic) -> Timing:
-    """What a profile says of one measurement."""
-    samples_ms = measurement.samples_ms
-    grade, reason = measurement.grade(statistic)
-    return Timing(
-        value_ms=round(measurement.value_ms(statistic), _DIGITS),
-        median_ms=round(float(np.median(samples_ms)), _DIGITS),
-        p95_ms=round(float(np.quantile(samples_ms, 0.95)), _DIGITS),
-        n=len(samples_ms),
-        se_ms=round(measurement.se_ms(statistic), _DIGITS),
-        grade=grade,
-        reason=reason,
-    )
 
 
 def _evidence(plan: Plan, journal: ProfileJournal, measured: dict[str, Measurement], statistic: Statistic) -> Evidence:

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mosegedge.errors import ProfileError
-from mosegedge.profiling.judge import kendall_tau
+from mosegedge.profiling.fit import least_squares
+from mosegedge.profiling.judge import SDS_OF_90, kendall_tau
 from mosegedge.space.architecture import SCALE
 from mosegedge.space.codes import Codes
 
@@ -27,7 +28,6 @@ Floats = NDArray[np.float64]
 FEWEST_NETWORKS = 4
 _NETWORKS_A_COEFFICIENT = 3
 _GOOD_ENOUGH = 1.03
-_SDS_OF_90 = 1.6449  # of a normal distribution: 90 % lie within
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,8 @@ class CostModel:
             raise ProfileError(
                 f"No network of scale {strange[0]} was measured, so its {self.unit} cannot be predicted.",
                 known=f"Measured: scales {', '.join(map(str, self.scales))}.",
-                fix="Measure a profile with these --scales.",
+                fix="Measure them too: mosegedge profile --scales "
+                + ",".join(map(str, sorted({*self.scales, *strange}))),
             )
         values = self.terms(codes)
         mean = np.sum([number * values[name] for name, number in self.coefficients.items()], axis=0)
@@ -93,7 +94,7 @@ class CostModel:
             networks=len(measured),
             kendall_tau=kendall_tau(predicted, measured),
             mape=float(np.mean(np.abs(predicted / measured - 1))),
-            coverage90=float(np.mean(np.abs(predicted - measured) <= _SDS_OF_90 * sd)),
+            coverage90=float(np.mean(np.abs(predicted - measured) <= SDS_OF_90 * sd)),
         )
 
 
@@ -124,7 +125,7 @@ def fit_costs(
     for count in range(len(others) + 1):
         for chosen in combinations(others, count):
             names = [base, *chosen]
-            solution, errors = _least_squares(np.column_stack([totals[name] for name in names]), measured)
+            solution, errors = least_squares(np.column_stack([totals[name] for name in names]), measured)
             carried = len(measured) >= _NETWORKS_A_COEFFICIENT * len(names) or len(names) == 1
             if carried and solution.min() >= 0:
                 fitted.append((len(names), float(np.sqrt(np.mean(errors**2))), names, solution))
@@ -135,12 +136,3 @@ def fit_costs(
     scales = tuple(np.unique(codes[:, SCALE]).tolist())
     coefficients = dict(zip(names, solution.tolist(), strict=True))
     return CostModel(unit=unit, terms=terms, coefficients=coefficients, relative_sd=sd, scales=scales)
-
-
-def _least_squares(design: Floats, measured: Floats) -> tuple[Floats, Floats]:
-    """Coefficients with the least relative error, and each network's relative error when it is left out."""
-    relative = design / measured[:, None]
-    inverse = np.linalg.pinv(relative)
-    solution: Floats = inverse.sum(axis=1)
-    leverage = np.minimum(np.einsum("ij,ji->i", relative, inverse), 1 - 1e-9)
-    return solution, (relative @ solution - 1) / (1 - leverage)

@@ -22,7 +22,16 @@ from mosegedge.devices.agent_client import BurstSettings
 from mosegedge.profiling.building import is_here
 from mosegedge.profiling.built import Made, MadeModels
 from mosegedge.profiling.models import onnx_of
-from mosegedge.profiling.plan import LAYER_BURST, MIN_PASSES, NETWORK_BURST, Item, Plan
+from mosegedge.profiling.plan import (
+    BATCH_BURSTS,
+    BURSTS_A_WINDOW,
+    LAYER_BURST,
+    MIN_PASSES,
+    NETWORK_BURST,
+    ROUNDS_A_LOAD,
+    Item,
+    Plan,
+)
 from mosegedge.profiling.run_times import RunTimes, bursts_of, expected_samples, run_times
 from mosegedge.profiling.schedule import LEAST_BEFORE_STOP, Known, allowed_half_widths, informativeness
 from mosegedge.profiling.sections import Timing
@@ -35,7 +44,6 @@ _WARMUP_RUNS = 5.3  # it ends when two runs in a row are no faster
 _WARMUP_FACTOR, _SAMPLE_FACTOR = 1.45, 1.04  # means of runs over their median
 _AROUND_BURST_S, _AROUND_BATCH_S = 0.0013, 0.02
 _LOAD_S, _LOAD_S_A_MIB = 0.004, 0.004
-_ROUNDS_A_LOAD, _BATCH_BURSTS, _BURSTS_A_WINDOW = 3, 48, 8  # as the collector does
 _START_S = 3.0  # starting programs, and concluding
 _MOST_TIMED, _MOST_AROUND = 2.0, 8.0  # corrections beyond that are no corrections
 _BYTES_A_WEIGHT, _BYTES_A_LAYER = 4, 900
@@ -154,11 +162,11 @@ class _Spent:
     @classmethod
     def of(cls, plan: Plan, times: RunTimes, visits: Mapping[str, int], burst_s: Mapping[str, float]) -> _Spent:
         in_round = Counter(number for count in visits.values() for number in range(count))
-        batches = sum(ceil(count / _BATCH_BURSTS) for count in in_round.values())
+        batches = sum(ceil(count / BATCH_BURSTS) for count in in_round.values())
         timed_s, sentinels = sum(visits[key] * burst_s[key] for key in visits), 0.0
         for settings in {item.settings for item in plan.items}:
             counted = sum(visits[item.key] for item in plan.items if item.settings == settings)
-            here = batches + counted / _BURSTS_A_WINDOW if plan.sentinels else 0.0
+            here = batches + counted / BURSTS_A_WINDOW if plan.sentinels else 0.0
             sentinels += here
             for item in plan.sentinels:
                 timed_s += here / len(plan.sentinels) * expected_burst_s(settings, times.run_ms[item.key])
@@ -172,7 +180,7 @@ def _warmup_runs(settings: BurstSettings) -> float:
 
 
 def _loads(item: Item, visits: int) -> int:
-    return ceil(visits / _ROUNDS_A_LOAD) if _is_network(item) else 1
+    return ceil(visits / ROUNDS_A_LOAD) if _is_network(item) else 1
 
 
 def _load_s(model_bytes: float) -> float:
@@ -202,8 +210,8 @@ class _Correction:
         bursts, layers, networks = profile.protocol.bursts, len(profile.entries), len(profile.networks)
         a_network = ceil(sum(bursts_of(entry, NETWORK_BURST) for entry in profile.networks) / networks)
         loads_s = layers * _mean_load_s(plan.layers, plan)
-        loads_s += networks * ceil(a_network / _ROUNDS_A_LOAD) * _mean_load_s((*plan.fit, *plan.held_out), plan)
-        expected_s = loads_s + _around_bursts_s(bursts * (1 + 1 / _BURSTS_A_WINDOW), bursts / _BATCH_BURSTS)
+        loads_s += networks * ceil(a_network / ROUNDS_A_LOAD) * _mean_load_s((*plan.fit, *plan.held_out), plan)
+        expected_s = loads_s + _around_bursts_s(bursts * (1 + 1 / BURSTS_A_WINDOW), bursts / BATCH_BURSTS)
         taken_s = profile.effort.wall_s - profile.effort.build_s - profile.effort.timed_s
         return cls(timed, float(np.clip(taken_s / expected_s, 1 / _MOST_AROUND, _MOST_AROUND)))
 

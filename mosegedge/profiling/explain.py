@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mosegedge.profiling.latency import LatencyModel
+from mosegedge.profiling.latency import LatencyModel, part_of
 from mosegedge.profiling.roofline import ELEMENT_BYTES, Roofline
 from mosegedge.space import Architecture, LayerSpec
 from mosegedge.space.architecture import CODE_LENGTH, SCALE
@@ -197,11 +197,6 @@ def explain(profile: Profile, model: LatencyModel, architecture: Architecture) -
             for neighbour, mean_ms, known in zip(around, means_ms[1:], covered[1:], strict=True)
         ),
     )
-
-
-def part_of(slot: str) -> str:
-    """Stem, stage or decoder that a slot belongs to."""
-    return slot.removeprefix("encoder.").split(".")[0]
 
 
 def roofline_in(profile: Profile) -> Roofline | None:

@@ -15,10 +15,13 @@ from mosegedge.profiling.judge import kendall_tau, tau_by_scale
 from mosegedge.profiling.measurement import Measurement, Statistic
 from mosegedge.profiling.plan import LAYER_BURST, NETWORK_BURST, Item, Plan
 from mosegedge.profiling.schedule import STOPPING
-from mosegedge.profiling.sections import EffortSection, ProtocolSection, RepeatabilitySection
+from mosegedge.profiling.sections import EffortSection, ProtocolSection, RepeatabilitySection, Timing
 from mosegedge.space import Architecture
 
 Floats = NDArray[np.float64]
+
+DIGITS = 6
+"""Of numbers in a profile: milliseconds to the nanosecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,21 @@ def repeatability_section(
         layers_mape=float(np.mean([layer.disagreement(statistic) for layer in layers])) if layers else None,
         drift=drifts.layers.spread,
         networks_drift=drifts.networks.spread,
+    )
+
+
+def timing_of(measurement: Measurement, statistic: Statistic) -> Timing:
+    """The numbers of one model, with how far they can be trusted."""
+    samples_ms = measurement.samples_ms
+    grade, reason = measurement.grade(statistic)
+    return Timing(
+        value_ms=round(measurement.value_ms(statistic), DIGITS),
+        median_ms=round(float(np.median(samples_ms)), DIGITS),
+        p95_ms=round(float(np.quantile(samples_ms, 0.95)), DIGITS),
+        n=len(samples_ms),
+        se_ms=round(measurement.se_ms(statistic), DIGITS),
+        grade=grade,
+        reason=reason,
     )
 
 

@@ -155,7 +155,7 @@ def _fit_form(form: Form, totals: dict[str, Floats], scales: NDArray[np.int64], 
         columns.append(beyond(totals[WEIGHTS], form.held_million))
     digits = np.unique(scales)
     constant = (scales[:, None] == digits).astype(float) if form.per_scale else np.ones((len(scales), 1))
-    solution, errors = _least_squares(np.column_stack([*columns, constant]), measured_ms)
+    solution, errors = least_squares(np.column_stack([*columns, constant]), measured_ms)
     coefficients, constants = solution[: len(columns)].tolist(), solution[len(columns) :]
     formula = Formula(
         coefficients=dict(zip(form.terms, coefficients, strict=False)),
@@ -169,10 +169,10 @@ def _fit_form(form: Form, totals: dict[str, Floats], scales: NDArray[np.int64], 
     return _Candidate(formula, form.size(len(digits)), float(np.sqrt(np.mean(errors**2))))
 
 
-def _least_squares(design: Floats, measured: Floats) -> tuple[Floats, Floats]:
+def least_squares(design: Floats, measured: Floats) -> tuple[Floats, Floats]:
     """Coefficients with the least relative error, and each network's relative error when it is left out."""
     relative = design / measured[:, None]
     inverse = np.linalg.pinv(relative)
-    solution = inverse.sum(axis=1)
+    solution: Floats = inverse.sum(axis=1)
     leverage = np.minimum(np.einsum("ij,ji->i", relative, inverse), 1 - 1e-9)
     return solution, (relative @ solution - 1) / (1 - leverage)

@@ -105,7 +105,7 @@ class LatencyModel:
         entries = self.space.entries_of(self.space.encode([architecture]))[0]
         for slot, entry in zip(self.space.slots, entries, strict=True):
             if entry >= 0:
-                part = slot.removeprefix("encoder.").split(".")[0]
+                part = part_of(slot)
                 costs[part] = costs.get(part, 0.0) + float(self.entry_ms[entry])
         costs["constant"] = float(self.constant_ms[architecture.scale])
         costs["overflow"] = float(self._overflow_ms(entries[None])[0])
@@ -147,6 +147,11 @@ class LatencyModel:
             fix="Measure them: mosegedge profile "
             f"--device {self.device} --space {self.space.name} --scales {','.join(map(str, needed))}",
         )
+
+
+def part_of(slot: str) -> str:
+    """Stem, stage or decoder that a slot belongs to."""
+    return slot.removeprefix("encoder.").split(".")[0]
 
 
 def _scales(digits: list[int]) -> str:

@@ -12,8 +12,7 @@ import numpy as np
 from mosegedge import __version__
 from mosegedge.devices.replies import DeviceDescription
 from mosegedge.files import sha256_of_file
-from mosegedge.profiling.conclude import timing_of
-from mosegedge.profiling.facts import Drifts, effort_section, protocol_section, repeatability_section
+from mosegedge.profiling.facts import Drifts, effort_section, protocol_section, repeatability_section, timing_of
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.judge import Judged, certify
 from mosegedge.profiling.measurement import Measurement

@@ -61,6 +61,8 @@ def measure_costs(plan: Plan, journal: ProfileJournal, costs: CostJournal, progr
                 except AgentError as error:
                     costs.stop("energy" if cost == "energy" else "memory", error.what)
                     if not agent.alive:
+                        if "memory" not in costs.stopped:
+                            costs.stop("memory", f"the agent died while {cost} was measured")
                         return
 
 

@@ -165,13 +165,26 @@ class SearchConfig:
                 fix="--confidence 0.95",
             )
         _one_of(self.latency, "latency", get_args(LatencySource), "--latency")
-        Pick.parse(self.pick)
+        self._require_known_pick()
         _require_one_cost(self.prescreen.strategy, self.goals)
 
     @property
     def goals(self) -> Objectives:
         """What is traded off."""
         return objectives_of(self.objectives)
+
+    def _require_known_pick(self) -> None:
+        """The archive holds every latency and what the space counts, of other costs those that somebody asked for."""
+        target = Pick.parse(self.pick).target
+        if target is None or target.kind.name not in ("energy", "memory"):
+            return
+        asked = (*self.objectives, *(limit.objective for limit in self.limits))
+        if target.name not in asked:
+            raise UsageError(
+                f"Networks cannot be picked by {target.name}: it is neither an objective nor limited.",
+                known=f"This search looks at {', '.join(asked)}.",
+                fix=f"Add it: --objectives {','.join((*self.objectives, target.name))}",
+            )
 
     def to_json(self) -> dict[str, Any]:
         """All settings, nested as they are."""

@@ -20,6 +20,7 @@ from mosegedge.search.costs import Costs, costs_of
 from mosegedge.search.domain import Domain
 from mosegedge.search.limits import all_limits
 from mosegedge.search.objectives import LATENCY
+from mosegedge.search.pick import Pick
 from mosegedge.search.records import generation_record
 from mosegedge.search.result import SearchResult, result_of
 from mosegedge.search.standing import Standing, standings
@@ -93,7 +94,7 @@ def replay(
         entered_because=tuple(there[one.architecture].reason for one in entered),
         left=tuple(one for one in now if there[one.candidate.architecture].on_front and not one.on_front),
     )
-    _write(run, changed, targets, config, candidates)
+    _write(run, changed, targets, config, candidates, space)
     return changed
 
 
@@ -101,13 +102,18 @@ def _config(config: SearchConfig, max_latency_ms: float | None) -> SearchConfig:
     """Settings for one other device: what was asked of further profiles and in latency, energy, memory is left out."""
     objectives = tuple(name for name in config.objectives if "@" not in name)
     limits = tuple(limit for limit in config.limits if not limit.of.kind.of_device)
-    enough = len(objectives) > 1
+    objectives = objectives if len(objectives) > 1 else SearchConfig().objectives
+    target = Pick.parse(config.pick).target
+    lost = target is not None and (
+        target.label or (target.kind.name in ("energy", "memory") and target.name not in objectives)
+    )
     return replace(
         config,
-        objectives=objectives if enough else SearchConfig().objectives,
+        objectives=objectives,
         max_latency_ms=max_latency_ms,
         limits=limits,
         latency="predicted",
+        pick=SearchConfig().pick if lost else config.pick,
     )
 
 
@@ -135,7 +141,12 @@ def rescored(candidates: Sequence[Candidate], costs: Costs) -> list[Candidate]:
 
 
 def _write(
-    run: StoredRun, changed: Replay, targets: Targets, config: SearchConfig, candidates: Sequence[Candidate]
+    run: StoredRun,
+    changed: Replay,
+    targets: Targets,
+    config: SearchConfig,
+    candidates: Sequence[Candidate],
+    space: SearchSpace,
 ) -> None:
     target, output = targets.targets[0], changed.folder
     manifest = {
@@ -146,7 +157,7 @@ def _write(
             "label": targets.labels[0],
         },
         "other_profiles": {},
-        "trust": {},
+        "trust": {trust.profile: trust.to_json() for trust in targets.trusts(space) if trust.shortfalls},
         "settings": config.to_json(),
         "replayed": {"run": str(run.folder), "profile": run.manifest["profile"]},
     }

@@ -79,6 +79,7 @@ def read_stored(folder: Path) -> StoredRun:
     if not evaluated(run.candidates):
         raise SearchError(
             f"No network of {folder} has an accuracy yet.",
-            fix=f"Let the search go on: mosegedge search --output {folder}",
+            fix=f"Let the search go on with the command that began it: mosegedge search --profile "
+            f"{manifest['profile']['reference']} --output {folder} ...",
         )
     return run

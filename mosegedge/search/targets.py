@@ -93,6 +93,7 @@ class Targets:
             config,
             objectives=self._resolved_names(config.objectives),
             limits=tuple(replace(limit, objective=self._unlabelled(limit.objective)) for limit in config.limits),
+            pick=self._resolved_pick(config.pick),
         )
 
     def trusts(self, space: SearchSpace) -> tuple[Trust, ...]:
@@ -124,6 +125,10 @@ class Targets:
             place = found.index("latency")
             found[place + 1 : place + 1] = [f"latency@{label}" for label in self.labels[1:]]
         return tuple(found)
+
+    def _resolved_pick(self, pick: str) -> str:
+        name, equals, value = pick.partition("=")
+        return f"{self._unlabelled(name)}={value}" if equals else pick
 
     def _unlabelled(self, name: str) -> str:
         """Checks the label, and drops that of the first profile."""

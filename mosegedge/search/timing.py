@@ -18,6 +18,7 @@ from mosegedge.devices.inventory import Device
 from mosegedge.errors import ExportError, ModelRefusedError, SearchError
 from mosegedge.files import Journal
 from mosegedge.profiling.measurement import Measurement, Statistic
+from mosegedge.profiling.models import file_for, network_onnx
 from mosegedge.progress import Progress
 from mosegedge.search.archive import Candidate
 from mosegedge.space import Architecture, SearchSpace
@@ -143,11 +144,13 @@ class DeviceTimer:
         known = {}
         for number, record in enumerate(Journal(self.journal).read(), start=1):
             try:
+                if record.get("device", self.device.name) != self.device.name:
+                    continue  # An interrupted timing on another device.
                 timing = Timing(
                     latency_ms=float(record["latency_ms"]), sd_ms=float(record["sd_ms"]), failure=record["failure"]
                 )
                 known[Architecture.parse(record["code"])] = timing
-            except (KeyError, TypeError, ValueError) as error:
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise SearchError(
                     f"Line {number} of {self.journal} is no timing: {error!r}.", fix="Remove the file to measure again."
                 ) from error
@@ -156,10 +159,6 @@ class DeviceTimer:
 
 def _load(agent: AgentClient, device: Device, space: SearchSpace, architecture: Architecture) -> str:
     """Builds a network for the device and loads it there; returns its id."""
-    from mosegedge.devices.host_compiler import prepare
-    from mosegedge.devices.suiting import in_forms_of, in_precision_of
-    from mosegedge.networks.onnx import onnx_of_network
-
-    suited = in_forms_of(device, onnx_of_network(space, architecture, opset=device.opset))
-    content, model_format, _ = prepare(device, in_precision_of(device, agent.describe(), suited))
-    return agent.load(content, model_format)
+    onnx = network_onnx(space, architecture, opset=device.opset)
+    model = file_for(device, onnx, agent.describe())
+    return agent.load(model.content, model.model_format)

@@ -223,6 +223,17 @@ def test_a_budget_ends_after_whole_passes_but_never_before_the_second(board):
     assert_complete(make_plan(SPACE, board, ProfileSettings(scales=(0,), networks=24, passes=2)))
 
 
+def test_a_budget_counts_what_earlier_runs_spent(board):
+    settings = ProfileSettings(scales=(0,), networks=24, passes=50, budget_s=3600.0)
+    Path("deaths").write_text("900 0 0 0")
+    with pytest.raises(AgentError):
+        profile_device(board, SPACE, settings=settings)
+    ProfileJournal(JOURNAL).add_spent(wall_s=4000.0)
+    profile = profile_device(board, SPACE, settings=settings)
+    assert profile.protocol.passes <= 3
+    assert profile.effort.wall_s > 4000
+
+
 def test_a_device_that_is_in_use_is_left_alone(board):
     with open_agent(board) as holder:
         holder.lock()

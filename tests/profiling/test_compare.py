@@ -38,6 +38,11 @@ def test_two_measurements_of_one_thing_hardly_differ():
     assert any(likely_cause(changes, []) == "No layer differs by more than chance." for changes in found)
 
 
+def test_the_cause_speaks_of_networks_where_only_they_are_compared():
+    changes = compare_networks(measured(1), measured(1))
+    assert likely_cause(changes, []) == "No network differs by more than chance."
+
+
 def test_a_slower_board_differs_everywhere_by_one_factor():
     before, after = measured(1), measured(2, lambda key: 1.1)
     changes = compare_layers(before, after)

@@ -209,3 +209,11 @@ def test_a_least_accuracy_is_kept_or_answered_with_the_nearest(tmp_path):
     assert f"mIoU {best.miou:.4g}" in refusal.value.known
     assert str(best.architecture) in refusal.value.known
     assert len(candidates) == 18
+
+
+def test_networks_are_picked_only_by_what_the_archive_will_hold():
+    with pytest.raises(UsageError, match="picked by energy") as refused:
+        replace(SMALL, pick="energy=20")
+    assert refused.value.fix == "Add it: --objectives miou,latency,energy"
+    assert replace(SMALL, pick="energy=20", objectives=("miou", "energy")).pick == "energy=20"
+    assert replace(SMALL, pick="params=20").pick == "params=20"

@@ -14,6 +14,7 @@ from mosegedge.devices import Device
 from mosegedge.devices.agent_client import BurstSettings
 from mosegedge.errors import DataError, SearchError, UsageError
 from mosegedge.files import Journal
+from mosegedge.profiling.trust import Trust
 from mosegedge.progress import Silent
 from mosegedge.search.archive import Archive, front_of
 from mosegedge.search.limits import Limit
@@ -38,6 +39,9 @@ class OneDevice:
 
     def models(self, config, space):
         return {}
+
+    def trusts(self, space):
+        return (Trust(profile="wide/nano/v1", shortfalls=("no network judged it",), sd_factor=2.0),)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +78,7 @@ def test_a_replay_is_the_archive_with_other_costs(finished, tmp_path):
         assert better.miou >= standing.candidate.miou
     assert again.manifest["replayed"] == {"run": str(finished), "profile": run.manifest["profile"]}
     assert again.manifest["profile"]["reference"] == "wide/nano"
+    assert again.manifest["trust"] == {"wide/nano/v1": {"shortfalls": ["no network judged it"], "sd_factor": 2.0}}
     lines = [Journal(folder / "generations.jsonl").read() for folder in (finished, tmp_path / "wide")]
     assert len(lines[0]) == len(lines[1])
     assert lines[1][-1]["hypervolume"] == changed.result.hypervolume
@@ -89,6 +94,14 @@ def test_a_replay_has_its_own_limit_and_leaves_no_folder_half_written(finished, 
     with pytest.raises(SearchError, match="None of the"):
         replay(run, OneDevice(), tmp_path / "none", space=SPACE, max_latency_ms=0.001)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_target_that_the_other_device_does_not_know_is_not_picked_by(finished, tmp_path):
+    run = read_stored(finished)
+    for pick, kept in (("latency@atlas=30", "spread"), ("latency=2", "latency=2")):
+        asked = replace(run, config=replace(run.config, pick=pick))
+        replay(asked, OneDevice(), tmp_path / kept, space=SPACE)
+        assert read_stored(tmp_path / kept).config.pick == kept
 
 
 def test_a_search_does_not_go_on_in_a_replay(finished, tmp_path):
@@ -136,6 +149,14 @@ def test_latencies_are_measured_on_the_device_once_and_a_refusal_is_an_archived_
     assert len(lines) == 4
     again = timer_of(replace(board, backend="none"), journal)  # nothing is left to measure, so no device is opened
     assert [c.measured_ms for c in again(measured)] == [c.measured_ms for c in measured]
+
+
+def test_what_another_device_took_does_not_count(tmp_path, board):
+    journal = tmp_path / TIMINGS
+    other = {"code": str(SPACE.smallest), "latency_ms": 900.0, "sd_ms": 0.0, "failure": None, "device": "another"}
+    Journal(journal).append(other)
+    assert timer_of(board, journal).timings([SPACE.smallest])[SPACE.smallest].latency_ms < 900
+    assert [line["device"] for line in Journal(journal).read()] == ["another", "rehearsal"]
 
 
 def test_a_journal_that_holds_no_timing_is_named(tmp_path, board):
