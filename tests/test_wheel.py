@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+# Where the checkout is on the path of whoever runs the tests, it would be found before the wheel.
+CLEAN = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +29,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = folder.glob("*.whl")
     venv.create(folder / "env", with_pip=True)
     python = folder / "env/bin/python"
-    subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel)], check=True)
+    install = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel)]
+    subprocess.run(install, check=True, env=CLEAN)
     # The path of the dependencies comes after the environment's own, and its editable install is not followed.
     site = next((folder / "env/lib").glob("python*/site-packages"))
     (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
@@ -35,14 +39,19 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(python: Path, *arguments: str, cwd: Path) -> str:
     command = [str(python), "-m", "mosegedge", *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=CLEAN)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
 
+def python_of(python: Path, code: str, *, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [str(python), "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=cwd, env=CLEAN)
+
+
 def test_wheel_is_used_and_not_the_checkout(installed: Path, tmp_path: Path) -> None:
     code = "import mosegedge, device_agents; print(mosegedge.__file__, device_agents.__file__)"
-    result = subprocess.run([str(installed), "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    result = python_of(installed, code, cwd=tmp_path)
     for path in result.stdout.split():
         assert path.startswith(str(installed.parents[1]))
 
@@ -59,5 +68,5 @@ def test_installed_package_has_the_weights_of_the_demo(installed: Path, tmp_path
         "from mosegedge.supernet.checkpoint import checkpoint_path, supernet_info;"
         "print(supernet_info(checkpoint_path('demo')).space.name)"
     )
-    result = subprocess.run([str(installed), "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    result = python_of(installed, code, cwd=tmp_path)
     assert result.stdout.strip() == "tiny:192x384:19"
