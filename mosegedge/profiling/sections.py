@@ -199,13 +199,13 @@ class CertificateSection(Section):
     sum_of_layers_kendall_tau: Number | None = Field(description="null where no layer was measured")
     sum_of_layers_mape: Number | None
     repeatability_kendall_tau: Number | None = Field(
-        description="of two halves of the measurement of these networks: no model can be better; null if not known"
+        description="of two halves of the measurement of these networks, hardly exceeded by a model; null if not known"
     )
     by_scale_repeatability_kendall_tau: dict[ScaleDigit, Number] | None
 
 
 class RepeatabilitySection(Section):
-    """How well two halves of the same measurement agree: no model can be better."""
+    """How well two halves of the same measurement agree: a model can hardly be better."""
 
     networks_kendall_tau: Number
     by_scale_networks_kendall_tau: dict[ScaleDigit, Number] | None = None

@@ -51,7 +51,7 @@ class LatencyFacts:
         origin: `measured` or `simulated`.
         networks: Whole networks.
         certificate: How good predictions are, as the profile states it; None where nothing judged them.
-        repeatability_tau: Two halves of the same measurement: no model can be better.
+        repeatability_tau: Two halves of the same measurement: a model can hardly be better.
     """
 
     device: str
