@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from typing import List, Set
 
 from device_agents import leftovers
@@ -13,6 +14,8 @@ from device_agents.artefacts import sha256_of
 from device_agents.protocol import BACKEND_FAILED, BAD_MODEL, RpcError
 
 _LARGEST_CACHE_BYTES = 4 * 1024**3
+# A measurement may need more than that, and another agent may start meanwhile.
+_IN_USE_S = 12 * 3600
 
 
 class Cache:
@@ -84,8 +87,12 @@ class Cache:
         return os.path.join(self.models, "%s.%s" % (_checked(digest), model_format))
 
     def _prune(self) -> None:
-        """Removes the models that were unused longest when both folders have grown too large."""
+        """Removes the models that were unused longest when both folders have grown too large.
+
+        Those of the last hours stay: they belong to a measurement that goes on, or that will be continued.
+        """
         found = []
+        newest = time.time() - _IN_USE_S
         for folder in (self.models, self.built):
             for name in os.listdir(folder):
                 path = os.path.join(folder, name)
@@ -96,8 +103,8 @@ class Cache:
                 if os.path.isfile(path):
                     found.append((status.st_mtime, status.st_size, path))
         total = sum(size for _, size, _ in found)
-        for _, size, path in sorted(found):
-            if total <= _LARGEST_CACHE_BYTES:
+        for used, size, path in sorted(found):
+            if total <= _LARGEST_CACHE_BYTES or used > newest:
                 return
             with contextlib.suppress(FileNotFoundError):  # Another agent removed it.
                 os.remove(path)

@@ -103,6 +103,17 @@ def test_the_cache_drops_what_was_unused_longest(tmp_path, monkeypatch):
     assert [path.name[0] for path in Path(again.models).iterdir()] == ["a"]
 
 
+def test_the_cache_keeps_what_a_measurement_of_these_hours_needs(tmp_path, monkeypatch):
+    cache = Cache(str(tmp_path))
+    for name in "abc":
+        (Path(cache.models) / f"{name * 64}.onnx").write_bytes(b"x" * 100)
+    cache.close()
+    monkeypatch.setattr("device_agents.cache._LARGEST_CACHE_BYTES", 150)
+    again = Cache(str(tmp_path))
+    again.close()
+    assert len(list(Path(again.models).iterdir())) == 3
+
+
 def test_the_scheduler_is_asked_and_asked_back():
     before = os.sched_getscheduler(0)
     with priority.preferred() as granted:
