@@ -83,9 +83,10 @@ def test_two_threads_of_one_physical_core_are_taken_last(monkeypatch):
 
 def pinned(threads, allowed, **environment):
     """What an agent that may use some cores keeps to."""
+    untold = {name: value for name, value in os.environ.items() if name != affinity.CORES}
     found = subprocess.run(
         [sys.executable, "-c", PRINT_CORES, str(threads)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        env={**untold, "PYTHONPATH": str(ROOT), **environment},
         preexec_fn=lambda: os.sched_setaffinity(0, allowed),
         capture_output=True,
         text=True,

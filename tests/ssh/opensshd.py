@@ -56,7 +56,8 @@ class Sshd:
         return f"[127.0.0.1]:{self.port} {kind} {key}\n"
 
     def start(self) -> None:
-        environment = " ".join(f'"{name}={value}"' for name, value in self.remote.items())
+        remote = {"MOSEGEDGE_CORES": "all", **self.remote}  # like all tests (conftest.py)
+        environment = " ".join(f'"{name}={value}"' for name, value in remote.items())
         settings = [
             f"Port {self.port}",
             "ListenAddress 127.0.0.1",
@@ -70,7 +71,7 @@ class Sshd:
             "KbdInteractiveAuthentication no",
             "MaxStartups 100:30:200",
             "LogLevel VERBOSE",
-            *([f"SetEnv {environment}"] if environment else []),
+            f"SetEnv {environment}",
             *self.lines,
         ]
         if not any(line.startswith("Subsystem") for line in self.lines):
