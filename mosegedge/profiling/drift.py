@@ -25,7 +25,8 @@ _LEVEL = 0.2  # quantile of a model's bursts that counts as its level
 _LEAST_DISTURBED = 0.25
 _FEWEST_VISITS = 8  # of a sentinel before it can tell
 _FEWEST_MODELS = 12
-_SIGMAS, _LEAST, _MOST = 4.0, 0.005, 0.05
+_SIGMAS, _LEAST = 4.0, 0.005
+LARGEST_CORRECTED = 0.05
 _SD_OF_MAD = 1.4826
 _SD_OF_QUARTILE = 1.36  # of a normal distribution, for one sample
 _SWEEPS = 2
@@ -79,7 +80,7 @@ def drift_of(measurements: Sequence[Measurement]) -> Drift:
     scatter = _SD_OF_MAD * np.nanmedian(np.abs(residuals - np.nanmedian(residuals, axis=0)), axis=0)
     error = _SD_OF_QUARTILE * scatter / np.sqrt(counts[usable])
     slow = np.abs(common)
-    significant = (slow > _SIGMAS * error) & (slow > _LEAST) & (slow < _MOST)
+    significant = (slow > _SIGMAS * error) & (slow > _LEAST) & (slow < LARGEST_CORRECTED)
     factors = {number: float(np.exp(common[place])) for place, number in enumerate(rounds) if significant[place]}
     return Drift(factors, spread)
 

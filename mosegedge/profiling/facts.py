@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mosegedge.profiling.drift import Drift, drift_of
+from mosegedge.profiling.drift import LARGEST_CORRECTED, Drift, drift_of
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.judge import kendall_tau, tau_by_scale
 from mosegedge.profiling.measurement import Measurement, Statistic
@@ -49,10 +49,17 @@ class Drifts:
 
     @property
     def words(self) -> str:
-        """One line for the profile."""
+        """One line for the profile: what was corrected, and what was too large to be."""
         kinds = {"layers": self.layers, "networks": self.networks}
-        found = [f"{name} by up to {drift.spread:.1%}" for name, drift in kinds.items() if drift.factors]
-        return f"corrected round by round: {', '.join(found)}" if found else "none that is significant"
+        corrected = [f"{name} by up to {drift.spread:.1%}" for name, drift in kinds.items() if drift.factors]
+        left = [
+            f"{name} differ by up to {drift.spread:.1%} between rounds"
+            for name, drift in kinds.items()
+            if not drift.factors and drift.spread > LARGEST_CORRECTED
+        ]
+        parts = [f"corrected round by round: {', '.join(corrected)}"] if corrected else []
+        parts += [f"too large to be corrected: {', '.join(left)}"] if left else []
+        return "; ".join(parts) or "none that is significant"
 
 
 def protocol_section(plan: Plan, journal: ProfileJournal, statistic: Statistic, drifts: Drifts) -> ProtocolSection:

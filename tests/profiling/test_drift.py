@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from mosegedge.profiling.drift import drift_of, slow_windows
+from mosegedge.profiling.drift import Drift, drift_of, slow_windows
+from mosegedge.profiling.facts import Drifts
 from mosegedge.profiling.measurement import Measurement
 from mosegedge.profiling.windows import Sentinel, Window
 
@@ -63,3 +64,11 @@ def test_bursts_between_two_slow_visits_of_a_sentinel_are_found():
     assert slow_windows(windows) == {3: pytest.approx(0.28)}
     assert slow_windows(windows[:3]) == {}
     assert slow_windows([*windows, Window([Sentinel("s", 200)])]) == {3: pytest.approx(0.28)}
+
+
+def test_a_profile_says_what_was_too_large_to_be_corrected():
+    steady, jumped = Drift(), Drift(spread=0.35)
+    assert Drifts(steady, steady).words == "none that is significant"
+    assert Drifts(jumped, steady).words == "too large to be corrected: layers differ by up to 35.0% between rounds"
+    both = Drifts(Drift(factors={0: 1.02}, spread=0.02), jumped).words
+    assert both.startswith("corrected round by round: layers by up to 2.0%; too large to be corrected: networks")
