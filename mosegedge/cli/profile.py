@@ -75,8 +75,7 @@ def profile(
     from mosegedge.profiling import ProfileSettings, make_plan
     from mosegedge.space import SearchSpace
 
-    names = [name.strip() for name in device.split(",")]
-    chosen = [load_device(name) for name in names]
+    chosen = [load_device(name) for name in _names(device)]
     chosen = [replace(one, threads=threads) for one in chosen] if threads else chosen
     settings = ProfileSettings(
         scales=_digits(scales),
@@ -209,6 +208,13 @@ def _command(only: str = "") -> str:
             elif word.startswith("--device="):
                 words[place] = f"--device={only}"
     return shlex.join(words)
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names) or len(set(names)) < len(names):
+        raise UsageError(f"--device {text} names a device twice, or leaves one out.", fix="--device local,openvino")
+    return names
 
 
 def _digits(text: str) -> tuple[int, ...]:

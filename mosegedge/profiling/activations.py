@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mosegedge.space import BottleneckSpec, DecoderSpec, LayerSpec, SearchSpace, StemSpec
 from mosegedge.space.codes import Codes
+from mosegedge.space.counting import output_elements_of
 
 Floats = NDArray[np.float64]
 
@@ -61,19 +62,9 @@ def _alive_inside(spec: LayerSpec) -> int:
         case BottleneckSpec():
             hidden = spec.hidden_channels * spec.height * spec.width
             smaller = spec.hidden_channels * (spec.height // spec.stride) * (spec.width // spec.stride)
-            return inputs + max(hidden + smaller, smaller + _output(spec), 2 * _output(spec))
+            return inputs + max(hidden + smaller, smaller + output_elements_of(spec), 2 * output_elements_of(spec))
         case DecoderSpec():
             eighth = (spec.height // 8) * (spec.width // 8)
             spatial = spec.spatial * (spec.height // 2) * (spec.width // 2)
             fused = (spec.heads * 2 + spec.fusion + spec.output) * eighth
-            return inputs + max(spatial, fused, _output(spec) + spec.output * eighth)
-
-
-def _output(spec: LayerSpec) -> int:
-    match spec:
-        case StemSpec():
-            return spec.out_channels * (spec.height // 4) * (spec.width // 4)
-        case BottleneckSpec():
-            return spec.out_channels * (spec.height // spec.stride) * (spec.width // spec.stride)
-        case DecoderSpec():
-            return spec.classes * spec.height * spec.width
+            return inputs + max(spatial, fused, output_elements_of(spec) + spec.output * eighth)

@@ -68,10 +68,11 @@ def flops_of(spec: LayerSpec) -> int:
 def elements_moved_of(spec: LayerSpec) -> int:
     """Weights, inputs and outputs of a layer at batch 1, in elements."""
     weights = sum(conv.deployed for conv in convolutions(spec))
-    return weights + sum(prod(shape) for shape in spec.input_shapes) + _output_elements(spec)
+    return weights + sum(prod(shape) for shape in spec.input_shapes) + output_elements_of(spec)
 
 
-def _output_elements(spec: LayerSpec) -> int:
+def output_elements_of(spec: LayerSpec) -> int:
+    """Elements that a layer gives to the next one, at batch 1."""
     match spec:
         case StemSpec():
             return spec.out_channels * (spec.height // 4) * (spec.width // 4)

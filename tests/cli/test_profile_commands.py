@@ -188,3 +188,10 @@ def test_a_prediction_is_explained(run, tmp_path):
     code, _, errors = run("predict", CODE, "--profile", "local/nano-fp32", "--picture", "why.gif")
     assert code == 2
     assert "*.svg" in errors
+
+
+@pytest.mark.parametrize("devices", ["local,local", "local,", ",local"])
+def test_devices_are_named_once_each(run, devices):
+    code, _, err = run("profile", "--device", devices, "--space", "nano", "--dry-run")
+    assert code == 2
+    assert f"--device {devices} names a device twice, or leaves one out." in err
