@@ -52,6 +52,7 @@ def main() -> None:
     torch.set_num_threads(1)
     path = checkpoint_path(arguments.supernet)
     supernet, info = load_supernet(path)
+    info.require_trained(path)
     header = {
         "space": supernet.space.name,
         "data": info.data,

@@ -83,6 +83,7 @@ def export(
     architecture, searched_profile = network_and_profile(network)
     path = checkpoint_path(supernet)
     weights, info = load_supernet(path)
+    info.require_trained(path)
     reference = profile or searched_profile
     predicted = predicted_latency(reference, info.space, architecture, root=profile_root) if reference else None
     if reference and (measured_on := profiled_device(reference, root=profile_root)) != target.name:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mosegedge.cli import data, demo, devices, export, predict, profile, profiles, report, search, train
+from mosegedge.cli import data, demo, devices, export, predict, profile, profiles, report, search, supernet, train
 from mosegedge.errors import MosegedgeError
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Find and deploy the most accurate segmentation network that meets a frame budget on your own board.",
 )
-for module in (demo, profile, predict, profiles, devices, data, train, search, report, export):
+for module in (demo, profile, predict, profiles, devices, data, supernet, train, search, report, export):
     module.register(app)
 
 _INTERRUPTED = 130

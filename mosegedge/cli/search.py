@@ -135,6 +135,7 @@ def search(
     first, *rest = (Target(profile=load_profile(name, root=profile_root), reference=name) for name in profile)
     path = checkpoint_path(supernet)
     info = supernet_info(path)
+    info.require_trained(path)
     data = data or info.data
     if space:
         require_space(space, data, info.space)

@@ -74,10 +74,12 @@ def search_for_device(
         device: Where latencies are measured, if they are; by its name that of the profile.
 
     Raises:
+        CheckpointError: The supernet's decoder was never trained.
         ProfileError: A profile was simulated, is of another space than the supernet, or lacks what is an objective.
         UsageError: A scale is to be searched that a profile does not cover.
     """
-    supernet, _info = load_supernet(scoring.supernet)
+    supernet, info = load_supernet(scoring.supernet)
+    info.require_trained(scoring.supernet)
     targets = Targets((Target(profile=profile, reference=reference), *others))
     targets.require_usable(config)
     config = targets.resolved(config)

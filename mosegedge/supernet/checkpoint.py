@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -26,20 +27,63 @@ _FORMAT = "mosegedge-supernet-1"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Imported:
+    """A file of another program whose weights were taken over.
+
+    Attributes:
+        layout: Whose names and shapes it has: `ofa_resnet50`.
+        file: Its name, without folders.
+        sha256: Digest of its content.
+        size_bytes: Its size.
+        mapped: How many of its tensors were taken over.
+        left_out: Those that have no place here, each with the reason.
+        differences: What is done differently here, and what follows; by subject.
+        seed: Decided the weights of all parts that the file does not have.
+    """
+
+    layout: str
+    file: str
+    sha256: str
+    size_bytes: int
+    mapped: int
+    left_out: dict[str, str]
+    differences: dict[str, str]
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class SupernetInfo:
     """What a checkpoint says about itself.
 
     Attributes:
         space: The search space.
-        data: Name of the data set that it was trained on.
+        data: Name of the data set that it was trained on; empty where there was none yet.
         step: Training steps done.
         training: The training configuration, as plain values.
+        untrained: Parts whose weights are still random, as `decoder`.
+        imported: The file that weights were taken over from, where another program trained them.
     """
 
     space: SearchSpace
     data: str
     step: int
     training: dict[str, Any]
+    untrained: tuple[str, ...] = ()
+    imported: Imported | None = None
+
+    def require_trained(self, path: Path) -> None:
+        """Refuses weights that say nothing about how good a network is.
+
+        Raises:
+            CheckpointError: A part that every network has is still random.
+        """
+        if self.untrained:
+            source = f"Its encoder comes from {self.imported.file}; " if self.imported else ""
+            raise CheckpointError(
+                f"{path} has random weights in its {' and '.join(self.untrained)}: no network of it can segment yet.",
+                known=f"{source}mIoU or a mask would mean nothing.",
+                fix="Train a supernet that starts from it: mosegedge train --help",
+            )
 
 
 def save_supernet(path: Path, supernet: Supernet, info: SupernetInfo, *, half: bool = False) -> None:
@@ -67,6 +111,10 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], kind: str, info: Super
         "step": str(info.step),
         "training": canonical_json(info.training),
     }
+    if info.untrained:
+        header["untrained"] = canonical_json(info.untrained)
+    if info.imported:
+        header["imported"] = canonical_json(asdict(info.imported))
     write_atomic(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}, header))
 
 
@@ -134,6 +182,8 @@ def _read(path: Path, kind: str, *, with_tensors: bool) -> tuple[dict[str, Tenso
             data=header["data"],
             step=int(header["step"]),
             training=json.loads(header["training"]),
+            untrained=tuple(json.loads(header.get("untrained", "[]"))),
+            imported=_imported(header.get("imported")),
         )
     except (SafetensorError, KeyError, ValueError, TypeError, SpaceError) as error:
         raise CheckpointError(
@@ -142,3 +192,7 @@ def _read(path: Path, kind: str, *, with_tensors: bool) -> tuple[dict[str, Tenso
     if info.space.digest != header["space_digest"]:
         raise CheckpointError(f"The space in the header of {path} does not match its digest.", fix="Copy it again.")
     return tensors, info
+
+
+def _imported(text: str | None) -> Imported | None:
+    return TypeAdapter(Imported).validate_json(text, strict=True) if text else None

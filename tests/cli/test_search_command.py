@@ -242,3 +242,11 @@ def test_help_shows_an_example(run):
     assert code == 0
     assert "mosegedge search --supernet demo --profile local/tiny-fp32" in " ".join(out.split())
     assert out.count("[required]") == 2
+
+
+def test_a_supernet_without_a_trained_decoder_is_refused(run, folder, tmp_path):
+    info = SupernetInfo(space=SPACE, data="", step=0, training={}, untrained=("decoder",))
+    save_supernet(tmp_path / "new.safetensors", Supernet(SPACE, torch.Generator().manual_seed(0)), info)
+    code, out, err = run(*FILES[:2], "--supernet", str(tmp_path / "new.safetensors"), "--output", str(tmp_path / "run"))
+    assert (code, out) == (6, "")
+    assert "random weights in its decoder: no network of it can segment yet" in err
