@@ -90,7 +90,9 @@ def package_module() -> types.ModuleType:
 class _EmptyModule(types.ModuleType):
     """A module whose every name is an empty class, for imports that nothing here uses."""
 
-    __path__: tuple[str, ...] = ()
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__ = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -178,8 +180,9 @@ def shake(network: nn.Module, generator: torch.Generator) -> None:
             elif isinstance(module, nn.BatchNorm2d):
                 module.weight.uniform_(0.5, 1.0, generator=generator)
                 module.bias.uniform_(-0.2, 0.2, generator=generator)
-                module.running_mean.uniform_(-0.2, 0.2, generator=generator)
-                module.running_var.uniform_(0.8, 1.6, generator=generator)
+                statistics = dict(module.named_buffers())
+                statistics["running_mean"].uniform_(-0.2, 0.2, generator=generator)
+                statistics["running_var"].uniform_(0.8, 1.6, generator=generator)
 
 
 def setting(code: Architecture) -> dict[str, list[Any]]:
