@@ -22,7 +22,8 @@ SpaceOption = Annotated[
         help="Preset (mosegnas, tiny, nano), a preset file, or either with crop and classes: tiny:192x256:11."
     ),
 ]
-DataOption = Annotated[str, typer.Option(help="Data set: scenes, camvid.")]
+DATA_SETS = "Data set: scenes, cityscapes, voc2012, cocostuff10k, camvid, or folder for your own."
+DataOption = Annotated[str, typer.Option(help=DATA_SETS)]
 DataRootOption = Annotated[Path | None, typer.Option(help="Folder of the data set, where it needs one.")]
 SupernetOption = Annotated[
     str, typer.Option(help="Checkpoint file, run folder of a training, or `demo` for the shipped one.")
@@ -35,11 +36,11 @@ ProfileRootOption = Annotated[Path, typer.Option(help="Folder of all profiles.")
 ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads for PyTorch.")]
 
 
-def open_space(space: str, data: str) -> SearchSpace:
+def open_space(space: str, data: str, root: Path | None = None) -> SearchSpace:
     """The space by its name; a bare preset takes the crop and the classes that suit the data set."""
     from mosegedge.data import space_for
 
-    return space_for(space, data)
+    return space_for(space, data, root)
 
 
 def open_data(name: str, split: Literal["train", "guide", "val"], root: Path | None) -> SegmentationSet:
@@ -73,9 +74,9 @@ def seconds(text: str) -> float:
         raise UsageError(f"--budget {text} is no time.", fix="Write it as 90s, 10m or 1h.") from error
 
 
-def require_space(space: str, data: str, found: SearchSpace) -> None:
+def require_space(space: str, data: str, found: SearchSpace, root: Path | None = None) -> None:
     """Raises UsageError when a supernet is of another space than the user says."""
-    wanted = open_space(space, data)
+    wanted = open_space(space, data, root)
     if wanted.digest != found.digest:
         raise UsageError(
             f"--space {space} means {wanted.name}, but the supernet is of {found.name}.",

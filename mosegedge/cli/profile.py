@@ -13,7 +13,7 @@ import typer
 
 from mosegedge.cli.completion import device_names
 from mosegedge.cli.devices import AcceptNewHostKey
-from mosegedge.cli.options import RootOption, SpaceOption, open_space, seconds
+from mosegedge.cli.options import DataRootOption, RootOption, SpaceOption, open_space, seconds
 from mosegedge.cli.output import JsonFlag, emit, progress, say
 from mosegedge.cli.profile_text import plan_result, plan_text, profile_text, summary
 from mosegedge.errors import MosegedgeError, UsageError
@@ -40,6 +40,7 @@ def profile(
     data: Annotated[
         str, typer.Option("--data", help="Take crop and number of classes from this data set, as camvid.")
     ] = "",
+    data_root: DataRootOption = None,
     scales: Annotated[str, typer.Option(help="Scale digits to cover, as 0,2.")] = "0,1,2,3,4",
     networks: Annotated[
         int, typer.Option(help="Whole networks; half of them, at most 100, only judge the model.")
@@ -87,7 +88,7 @@ def profile(
         energy=energy,
         memory=memory,
     )
-    loaded = open_space(space, data) if data else SearchSpace.load(space)
+    loaded = open_space(space, data, data_root) if data else SearchSpace.load(space)
     if dry_run:
         from mosegedge.profiling.estimate import estimate
 

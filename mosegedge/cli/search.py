@@ -138,7 +138,7 @@ def search(
     info.require_trained(path)
     data = data or info.data
     if space:
-        require_space(space, data, info.space)
+        require_space(space, data, info.space, data_root)
     everywhere, limits = limits_of(
         latency_ms=max_latency_ms,
         flops=max_flops,

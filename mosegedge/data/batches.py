@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import queue
-import threading
+import itertools
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from mosegedge.data.dataset import SegmentationSet
+from mosegedge.data.parallel import spare_cores
 from mosegedge.data.transforms import augment, normalise
 from mosegedge.errors import DataError
 
@@ -59,9 +61,9 @@ def _generator(seed: int, purpose: int, number: int) -> np.random.Generator:
 
 
 class BatchStream:
-    """Iterates over batches from a step on, for ever; a thread prepares the next ones meanwhile.
+    """Iterates over batches from a step on, for ever; threads prepare the next ones meanwhile.
 
-    It is a context manager; leaving it, or `close`, ends the thread. An error while a batch is made is raised where
+    It is a context manager; leaving it, or `close`, ends the threads. An error while a batch is made is raised where
     that batch would have come.
     """
 
@@ -74,30 +76,32 @@ class BatchStream:
         seed: int,
         start_step: int = 0,
         prefetch: int = 2,
+        workers: int | None = None,
     ) -> None:
         if not len(dataset):
             raise DataError(f"{dataset.name}/{dataset.split} is empty; there is nothing to train on.")
         self._dataset, self._crop, self._batch_size, self._seed = dataset, crop, batch_size, seed
-        self._step = start_step
-        self._ready: queue.Queue[Batch | Exception] = queue.Queue(max(prefetch, 1))
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        if prefetch:
-            self._thread = threading.Thread(target=self._work, args=(start_step,), name="batches", daemon=True)
-            self._thread.start()
+        self._steps = itertools.count(start_step)
+        threads = spare_cores() if workers is None else workers
+        self._ahead = max(prefetch, threads) if prefetch else 0
+        self._ready: deque[Future[Batch]] = deque()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="batches") if prefetch else None
+        self._closed = False
+        self._fill()
 
     def __iter__(self) -> BatchStream:
         return self
 
     def __next__(self) -> Batch:
-        if self._stop.is_set():
+        if self._closed:
             raise StopIteration
-        item: Batch | Exception = self._make(self._step) if self._thread is None else self._ready.get()
-        if isinstance(item, Exception):
+        try:
+            batch = self._ready.popleft().result() if self._ready else self._make(next(self._steps))
+        except BaseException:
             self.close()
-            raise item
-        self._step = item.step + 1
-        return item
+            raise
+        self._fill()
+        return batch
 
     def __enter__(self) -> BatchStream:
         return self
@@ -108,28 +112,18 @@ class BatchStream:
         self.close()
 
     def close(self) -> None:
-        """Ends the thread and the iteration."""
-        self._stop.set()
-        if self._thread is not None:
-            while self._thread.is_alive():
-                try:
-                    self._ready.get_nowait()
-                except queue.Empty:
-                    self._thread.join(0.05)
+        """Ends the threads and the iteration."""
+        self._closed = True
+        self._ready.clear()
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _fill(self) -> None:
+        while self._pool is not None and len(self._ready) < self._ahead:
+            self._ready.append(self._pool.submit(self._make, next(self._steps)))
 
     def _make(self, step: int) -> Batch:
         return batch_at(self._dataset, step=step, crop=self._crop, batch_size=self._batch_size, seed=self._seed)
-
-    def _work(self, step: int) -> None:
-        while not self._stop.is_set():
-            try:
-                item: Batch | Exception = self._make(step)
-            except Exception as error:  # handed over to the consumer, not swallowed
-                item = error
-            self._ready.put(item)
-            if isinstance(item, Exception):
-                return
-            step += 1
 
 
 def batches(
@@ -140,6 +134,7 @@ def batches(
     seed: int,
     start_step: int = 0,
     prefetch: int = 2,
+    workers: int | None = None,
 ) -> BatchStream:
     """An endless stream of training batches.
 
@@ -149,6 +144,16 @@ def batches(
         batch_size: Pictures a batch.
         seed: Names the whole stream.
         start_step: The first step; the batches from there on are those that a stream from 0 would give.
-        prefetch: Batches that a thread keeps ready; 0 makes them when asked, with equal results.
+        prefetch: Batches that are kept ready, and no fewer than there are threads; 0 makes them when asked. The batches
+            are the same.
+        workers: Threads that make batches, each one whole; by default one for each core but one, eight at most.
     """
-    return BatchStream(dataset, crop=crop, batch_size=batch_size, seed=seed, start_step=start_step, prefetch=prefetch)
+    return BatchStream(
+        dataset,
+        crop=crop,
+        batch_size=batch_size,
+        seed=seed,
+        start_step=start_step,
+        prefetch=prefetch,
+        workers=workers,
+    )

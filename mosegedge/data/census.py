@@ -34,6 +34,34 @@ class Census:
         return np.asarray(self.pixels / max(1, int(self.pixels.sum())), np.float64)
 
 
+class Tally:
+    """Adds up the labels of pictures.
+
+    Args:
+        classes: Number of classes.
+    """
+
+    def __init__(self, classes: int) -> None:
+        self._classes, self._pictures = classes, 0
+        self._total, self._appearances = np.zeros(256, np.int64), np.zeros(256, np.int64)
+
+    def add(self, counts: NDArray[np.int64]) -> None:
+        """Adds a picture, given as the number of pixels of each of the 256 label values."""
+        self._pictures += 1
+        self._total += counts
+        self._appearances += counts > 0
+
+    @property
+    def census(self) -> Census:
+        """Everything so far."""
+        return Census(
+            pictures=self._pictures,
+            pixels=self._total[: self._classes].copy(),
+            appearances=self._appearances[: self._classes].copy(),
+            ignored=int(self._total[IGNORE]),
+        )
+
+
 def take_census(dataset: SegmentationSet, progress: Progress, *, limit: int | None = None) -> Census:
     """Reads a data set, or its first pictures, and counts.
 
@@ -42,16 +70,8 @@ def take_census(dataset: SegmentationSet, progress: Progress, *, limit: int | No
     """
     count = len(dataset) if limit is None else min(limit, len(dataset))
     progress.start(f"Reading {dataset.name}/{dataset.split}", count)
-    total, appearances = np.zeros(256, np.int64), np.zeros(256, np.int64)
+    tally = Tally(len(dataset.classes))
     for index in range(count):
-        pixels = np.bincount(dataset.read(index).mask.ravel(), minlength=256)
-        total += pixels
-        appearances += pixels > 0
+        tally.add(np.bincount(dataset.read(index).mask.ravel(), minlength=256))
         progress.advance()
-    classes = len(dataset.classes)
-    return Census(
-        pictures=count,
-        pixels=total[:classes],
-        appearances=appearances[:classes],
-        ignored=int(total[IGNORE]),
-    )
+    return tally.census

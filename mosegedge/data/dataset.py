@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
@@ -14,6 +15,8 @@ Split = Literal["train", "guide", "val"]
 """`train` fits weights, `guide` (held out from it) leads a search, `val` is looked at once, in reports."""
 
 SPLITS: tuple[Split, ...] = get_args(Split)
+
+_ROOM = 4 << 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +38,7 @@ class DataGeometry:
 
     Attributes:
         classes: Number of classes.
-        aspect: Height and width of its pictures as a ratio, (3, 4) or (1, 2).
+        aspect: Height and width, as a ratio, of a network's input: (3, 4) or (1, 2), mostly that of the pictures.
     """
 
     classes: int
@@ -49,13 +52,15 @@ class SegmentationSet(Protocol):
         name: The data set's name, without the split.
         split: Which part of it this is.
         classes: Class names, in the order of the labels.
-        label_size: Height and width of the masks.
     """
 
     name: str
     split: Split
     classes: tuple[str, ...]
-    label_size: tuple[int, int]
+
+    @property
+    def label_size(self) -> tuple[int, int] | None:
+        """Height and width of the masks; None where pictures have sizes of their own."""
 
     @property
     def palette(self) -> NDArray[np.uint8]:
@@ -75,11 +80,18 @@ def check_index(dataset: SegmentationSet, index: int) -> int:
 
 
 class Cached:
-    """A data set whose samples stay in memory once read; 2000 scenes take about 600 MB."""
+    """A data set whose samples stay in memory once read, as long as there is room; 2000 scenes take about 600 MB.
 
-    def __init__(self, dataset: SegmentationSet) -> None:
+    Args:
+        dataset: Where they come from.
+        most_bytes: Of pictures and masks together. What is read after that is read again each time.
+    """
+
+    def __init__(self, dataset: SegmentationSet, most_bytes: int) -> None:
         self._inner = dataset
         self._held: dict[int, Sample] = {}
+        self._room = most_bytes
+        self._one_at_a_time = threading.Lock()
         self.name, self.split = dataset.name, dataset.split
         self.classes, self.label_size = dataset.classes, dataset.label_size
 
@@ -92,7 +104,7 @@ class Cached:
         return len(self._inner)
 
     def fill(self, progress: Progress) -> None:
-        """Reads everything now, so that no later step has to wait for it."""
+        """Reads everything that there is room for, so that no later step has to wait for it."""
         missing = [index for index in range(len(self)) if index not in self._held]
         progress.start(f"Reading {self.name}/{self.split}", len(self), len(self) - len(missing))
         for index in missing:
@@ -101,14 +113,20 @@ class Cached:
 
     def read(self, index: int) -> Sample:
         """Reads a sample once; later calls give the same object, so its arrays cannot be written to."""
-        if index not in self._held:
-            sample = self._inner.read(index)
-            sample.image.flags.writeable = False
-            sample.mask.flags.writeable = False
-            self._held[index] = sample
-        return self._held[index]
+        held = self._held.get(index)
+        if held is not None:
+            return held
+        sample = self._inner.read(index)
+        sample.image.flags.writeable = False
+        sample.mask.flags.writeable = False
+        size = sample.image.nbytes + sample.mask.nbytes
+        with self._one_at_a_time:  # several threads make batches
+            if index not in self._held and size <= self._room:
+                self._held[index] = sample
+                self._room -= size
+        return self._held.get(index, sample)
 
 
-def cached(dataset: SegmentationSet) -> Cached:
-    """Keeps the samples of a data set in memory."""
-    return Cached(dataset)
+def cached(dataset: SegmentationSet, *, most_bytes: int = _ROOM) -> Cached:
+    """Keeps the samples of a data set in memory, up to 4 GiB of them unless told otherwise."""
+    return Cached(dataset, most_bytes)

@@ -54,6 +54,18 @@ CAMVID: dict[str, tuple[int, int, int]] = {
 """The 11 classes of CamVid in the order of the SegNet label files, with its colours."""
 
 
+def bit_colours(count: int) -> list[tuple[int, int, int]]:
+    """Colours that differ, by the rule of PASCAL VOC: three bits of the number at a time go to red, green and blue.
+
+    The first is black, as the background of VOC is.
+    """
+
+    def channel(number: int, first: int) -> int:
+        return sum((number >> (3 * place + first) & 1) << (7 - place) for place in range(3))
+
+    return [(channel(number, 0), channel(number, 1), channel(number, 2)) for number in range(count)]
+
+
 def palette_of(classes: dict[str, tuple[int, int, int]]) -> NDArray[np.uint8]:
     """K x 3 colours of a class list."""
     return np.array(list(classes.values()), np.uint8)

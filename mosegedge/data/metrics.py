@@ -2,12 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mosegedge.data.labels import IGNORE
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassScore:
+    """How well one class is found.
+
+    Attributes:
+        name: Of the class.
+        iou: Intersection over union; NaN where the class is neither in targets nor in predictions.
+        recall: Share of its pixels that were found; NaN where it is not in targets.
+        precision: Share of the pixels called so that are; NaN where it is not in predictions.
+        pixels: True pixels of the class.
+    """
+
+    name: str
+    iou: float
+    recall: float
+    precision: float
+    pixels: int
+
+
+def score_table(scores: Sequence[ClassScore]) -> str:
+    """The scores of all classes as text, a line each and the means of what is defined; `-` where nothing is."""
+    widest = max([len(score.name) for score in scores] + [len("mean")])
+    total = max(1, sum(score.pixels for score in scores))
+    lines = [f"{'class':<{widest}}{'IoU':>9}{'recall':>9}{'precision':>11}{'pixels':>9}"]
+    for score in scores:
+        cells = f"{_percent(score.iou):>9}{_percent(score.recall):>9}{_percent(score.precision):>11}"
+        lines.append(f"{score.name:<{widest}}{cells}{score.pixels / total:>9.2%}")
+    columns = ([score.iou for score in scores], [score.recall for score in scores], [s.precision for s in scores])
+    iou, recall, precision = (_percent(_mean(column)) for column in columns)
+    return "\n".join([*lines, f"{'mean':<{widest}}{iou:>9}{recall:>9}{precision:>11}"])
+
+
+def _mean(column: list[float]) -> float:
+    defined = [value for value in column if not np.isnan(value)]
+    return float(np.mean(defined)) if defined else float("nan")
+
+
+def _percent(value: float) -> str:
+    return "-" if np.isnan(value) else f"{100 * value:.2f}"
 
 
 class ConfusionMatrix:
@@ -65,6 +108,25 @@ class ConfusionMatrix:
         iou = np.full(self.classes, np.nan)
         np.divide(hit, union, out=iou, where=union > 0)
         return iou
+
+    def shares(self) -> NDArray[np.float64]:
+        """K x K; of each true class, the share of its pixels that went to each prediction. NaN rows where none is."""
+        counts = self.counts.astype(np.float64)
+        rows = counts.sum(axis=1, keepdims=True)
+        return np.divide(counts, rows, out=np.full_like(counts, np.nan), where=rows > 0)
+
+    def scores(self, classes: Sequence[str]) -> list[ClassScore]:
+        """Scores of every class, in the order of their numbers."""
+        hit = np.diagonal(self.counts).astype(np.float64)
+        true, guessed = self.counts.sum(axis=1), self.counts.sum(axis=0)
+        recall, precision = (
+            np.divide(hit, whole, out=np.full(self.classes, np.nan), where=whole > 0) for whole in (true, guessed)
+        )
+        columns = zip(classes, self.iou(), recall, precision, true, strict=True)
+        return [
+            ClassScore(name=name, iou=float(iou), recall=float(found), precision=float(right), pixels=int(pixels))
+            for name, iou, found, right, pixels in columns
+        ]
 
     @property
     def miou(self) -> float:

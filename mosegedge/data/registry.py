@@ -2,64 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Protocol
 
+from mosegedge.data import camvid, cityscapes, cocostuff, folder, voc
 from mosegedge.data.dataset import SPLITS, DataGeometry, SegmentationSet, Split
+from mosegedge.data.layout import Layout
+from mosegedge.data.places import locate
 from mosegedge.errors import DataError, SpaceError
 from mosegedge.space import SearchSpace
 
 _STRIDE = 32
+_SCENES = DataGeometry(classes=19, aspect=(1, 2))
 
-
-class _Factory(Protocol):
-    def __call__(self, split: Split, root: Path | None) -> SegmentationSet: ...
-
-
-@dataclass(frozen=True)
-class _Entry:
-    geometry: DataGeometry
-    make: _Factory
-
-
-def _scenes(split: Split, root: Path | None) -> SegmentationSet:
-    from mosegedge.data.scenes import SceneSet
-
-    if root is not None:
-        raise DataError(f"The scenes are drawn, not read; --data-root {root} is of no use.", fix="Leave it out.")
-    return SceneSet(split)
-
-
-def _camvid(split: Split, root: Path | None) -> SegmentationSet:
-    from mosegedge.data.camvid import CamVid
-
-    if root is None:
-        raise DataError(
-            "CamVid is read from a folder, and none was named.",
-            known="It must hold train, trainannot, val and valannot (SegNet layout, 480x360, labels 0 to 11).",
-            fix="Name it: --data camvid --data-root DIR.",
-        )
-    return CamVid(split, root)
-
-
-_REGISTRY = {
-    "camvid": _Entry(DataGeometry(classes=11, aspect=(3, 4)), _camvid),
-    "scenes": _Entry(DataGeometry(classes=19, aspect=(1, 2)), _scenes),
-}
+_FILED = {layouts[0].data: layouts for layouts in (camvid.LAYOUTS, cityscapes.LAYOUTS, cocostuff.LAYOUTS, voc.LAYOUTS)}
+"""Data sets whose classes are known before their folder is; a new one is a module of layouts and its place here."""
 
 
 def names() -> tuple[str, ...]:
     """Names of the data sets."""
-    return tuple(sorted(_REGISTRY))
+    return tuple(sorted([*_FILED, "folder", "scenes"]))
 
 
 def load(name: str, split: Split, root: Path | None = None) -> SegmentationSet:
     """Opens a split of a data set.
 
     Args:
-        name: `scenes` or `camvid`.
+        name: `scenes`, `cityscapes`, `voc2012`, `cocostuff10k`, `camvid`, or `folder` for your own.
         split: `train`; `guide`, held out from it to lead a search; or `val`.
         root: The folder of a data set that is read from files.
 
@@ -70,7 +39,34 @@ def load(name: str, split: Split, root: Path | None = None) -> SegmentationSet:
         >>> load("scenes", "val").read(0).image.shape
         (192, 384, 3)
     """
-    return _entry(name).make(as_split(split), root)
+    if name == "scenes":
+        from mosegedge.data.scenes import SceneSet
+
+        _refuse_root(root)
+        return SceneSet(as_split(split))
+    from mosegedge.data.filed import FiledSet
+
+    layout, place = located(name, root)
+    return FiledSet(layout, as_split(split), place)
+
+
+def located(name: str, root: Path | None) -> tuple[Layout, Path]:
+    """How a data set lies in a folder, and that folder.
+
+    Raises:
+        DataError: There is no such data set, it is not read from a folder, or the folder does not hold it.
+    """
+    _check_name(name)
+    if name == "scenes":
+        raise DataError("The scenes are drawn, not read from a folder.", known=f"Data sets: {', '.join(names())}.")
+    if root is None:
+        own = name == "folder"
+        raise DataError(
+            f"{'Your own data set' if own else _FILED[name][0].title} is read from a folder, and none was named.",
+            known=folder.DESCRIBED if own else " Or: ".join(layout.described for layout in _FILED[name]),
+            fix=f"Name it: --data {name} --data-root DIR.",
+        )
+    return locate(folder.layouts(root) if name == "folder" else _FILED[name], root), root
 
 
 def as_split(text: str) -> Split:
@@ -85,12 +81,22 @@ def as_split(text: str) -> Split:
     raise DataError(f"There is no split {text!r}.", known=f"Splits: {', '.join(SPLITS)}.")
 
 
-def geometry(name: str) -> DataGeometry:
-    """Classes and aspect ratio of a data set, without opening it."""
-    return _entry(name).geometry
+def geometry(name: str, root: Path | None = None) -> DataGeometry:
+    """Classes and aspect ratio of a data set; only `folder` is looked at for them.
+
+    Raises:
+        DataError: There is no such data set, or it is `folder` and not in its layout.
+    """
+    _check_name(name)
+    if name == "scenes":
+        return _SCENES
+    if name in _FILED:
+        layout = _FILED[name][0]
+        return DataGeometry(classes=len(layout.classes), aspect=layout.aspect)
+    return folder.geometry(*located(name, root))
 
 
-def space_for(preset: str, data: str) -> SearchSpace:
+def space_for(preset: str, data: str, root: Path | None = None) -> SearchSpace:
     """The search space of a preset for the pictures and classes of a data set.
 
     The crop keeps the preset's height and takes the data set's aspect ratio, rounded to a multiple of 32. A preset
@@ -103,7 +109,7 @@ def space_for(preset: str, data: str) -> SearchSpace:
         >>> space_for("tiny", "camvid").name
         'tiny:192x256:11'
     """
-    wanted = geometry(data)
+    wanted = geometry(data, root)
     space = SearchSpace.load(preset)
     if ":" in preset:
         if space.classes != wanted.classes:
@@ -118,12 +124,16 @@ def space_for(preset: str, data: str) -> SearchSpace:
     return SearchSpace.load(preset, crop=(height, width), classes=wanted.classes)
 
 
-def _entry(name: str) -> _Entry:
-    if name not in _REGISTRY:
-        close = get_close_matches(name, _REGISTRY, n=1)
+def _refuse_root(root: Path | None) -> None:
+    if root is not None:
+        raise DataError(f"The scenes are drawn, not read; --data-root {root} is of no use.", fix="Leave it out.")
+
+
+def _check_name(name: str) -> None:
+    if name not in names():
+        close = get_close_matches(name, names(), n=1)
         raise DataError(
             f"There is no data set named {name!r}.",
             known=f"Data sets: {', '.join(names())}.",
             fix=f"Did you mean {close[0]!r}?" if close else "",
         )
-    return _REGISTRY[name]

@@ -10,16 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mosegedge.data.dataset import SegmentationSet
+from mosegedge.data.dataset import Sample, SegmentationSet
 from mosegedge.data.labels import colorize, overlay
+from mosegedge.data.lettering import caption, legend
 from mosegedge.errors import DataError
 from mosegedge.files import write_atomic
+
+Pixels = NDArray[np.uint8]
+
+_MOST_WIDTH = 480
+_PAPER = 255
 
 
 def contact_sheet(
     dataset: SegmentationSet, indices: Sequence[int], *, columns: int = 2, blend: bool = False
 ) -> NDArray[np.uint8]:
-    """Pairs of picture and mask in a grid.
+    """Pairs of picture and mask in a grid, at most 480 pixels wide each.
 
     Args:
         dataset: Where they come from.
@@ -31,13 +37,45 @@ def contact_sheet(
         raise DataError("A contact sheet needs at least one picture.")
     pairs = []
     for index in indices:
-        sample = dataset.read(index)
+        sample = shrunk(dataset.read(index))
         shown = overlay(sample.image, sample.mask, dataset.palette) if blend else colorize(sample.mask, dataset.palette)
         pairs.append(np.hstack([sample.image, shown]))
-    columns = max(1, min(columns, len(pairs)))
-    blank = np.zeros_like(pairs[0])
-    pairs += [blank] * (-len(pairs) % columns)
-    return np.vstack([np.hstack(pairs[row : row + columns]) for row in range(0, len(pairs), columns)])
+    return _grid(pairs, min(columns, len(pairs)))
+
+
+def overlay_sheet(
+    rows: Sequence[tuple[str, Sequence[Sample]]], classes: Sequence[str], palette: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Pictures with their masks laid over them, a row for each group, and a legend of the classes that occur.
+
+    Args:
+        rows: Title and samples of each group; at least one sample in all.
+        classes: Class names.
+        palette: K x 3 colours.
+    """
+    small = [(title, [shrunk(sample) for sample in samples]) for title, samples in rows if samples]
+    if not small:
+        raise DataError("A contact sheet needs at least one picture.")
+    columns = max(len(samples) for _, samples in small)
+    grids = [
+        (title, _grid([overlay(sample.image, sample.mask, palette) for sample in samples], columns))
+        for title, samples in small
+    ]
+    width = max(grid.shape[1] for _, grid in grids)
+    present = sorted({int(label) for _, samples in small for sample in samples for label in np.unique(sample.mask)})
+    shown = [label for label in present if label < len(classes)]
+    parts = [part for title, grid in grids for part in (caption(title, width), _padded(grid, grid.shape[0], width))]
+    return np.vstack([*parts, legend([classes[label] for label in shown], palette[shown], width)])
+
+
+def shrunk(sample: Sample) -> Sample:
+    """A sample that is at most 480 pixels wide; its mask by nearest label."""
+    height, width = sample.mask.shape
+    if width <= _MOST_WIDTH:
+        return sample
+    size = (_MOST_WIDTH, max(1, round(height * _MOST_WIDTH / width)))
+    image = Image.fromarray(sample.image).resize(size, Image.Resampling.BOX)
+    return Sample(np.array(image), np.array(Image.fromarray(sample.mask).resize(size, Image.Resampling.NEAREST)))
 
 
 def png_of(picture: NDArray[np.uint8]) -> bytes:
@@ -50,3 +88,17 @@ def png_of(picture: NDArray[np.uint8]) -> bytes:
 def save_png(picture: NDArray[np.uint8], path: Path) -> None:
     """Writes a PNG file, whole or not at all."""
     write_atomic(path, png_of(picture))
+
+
+def _grid(cells: Sequence[Pixels], columns: int) -> Pixels:
+    """Cells in rows, each on paper of the size of the largest."""
+    height, width = (max(cell.shape[axis] for cell in cells) for axis in (0, 1))
+    even = [_padded(cell, height, width) for cell in cells]
+    even += [np.full((height, width, 3), _PAPER, np.uint8)] * (-len(even) % columns)
+    return np.vstack([np.hstack(even[row : row + columns]) for row in range(0, len(even), columns)])
+
+
+def _padded(cell: Pixels, height: int, width: int) -> Pixels:
+    page = np.full((height, width, 3), _PAPER, np.uint8)
+    page[: cell.shape[0], : cell.shape[1]] = cell
+    return page

@@ -17,8 +17,14 @@ MEAN = (0.4, 0.4, 0.4)
 STD = (0.25, 0.25, 0.25)
 """Of pixel values in 0..1; the same for every data set, so that an exported network needs to know one pair only."""
 
+_FILL = np.rint(np.array(MEAN) * 255.0).astype(np.uint8)
+
 SCALES = (0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
-"""Zoom of a training picture relative to the one that shows it whole."""
+"""Zoom of a training view relative to the one that shows the picture whole."""
+
+_MOST_STRETCH = 1.25
+"""A picture is stretched to the shape of the input up to this factor. Scales are rounded to multiples of 32, which
+stretches pictures of the input's own shape by up to 1.13; borders for that would only cost pixels."""
 
 _GAIN, _CONTRAST, _CHANNEL = 0.2, 0.2, 0.06
 
@@ -31,9 +37,29 @@ def to_batch(samples: Sequence[Sample], size: tuple[int, int]) -> torch.Tensor:
         size: Height and width of the network's input.
 
     Returns:
-        N x 3 x h x w, normalised; resized bilinearly with antialiasing where the size differs.
+        N x 3 x h x w, normalised; resized bilinearly with antialiasing where the size differs. A picture of another
+        shape lies at the top left of its `field_of` view, the rest has the mean colour.
     """
-    return normalise(torch.cat([_resize(_planes(sample.image), size) for sample in samples]))
+    fields = ((sample.image, field_of(sample.image.shape, size)) for sample in samples)
+    return normalise(torch.cat([_resize(_planes(_cut(image, (0, 0), field, _FILL)), size) for image, field in fields]))
+
+
+def field_of(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of the view in which a network gets a picture.
+
+    Args:
+        shape: Of the picture, height and width first.
+        size: Height and width of the network's input.
+
+    Returns:
+        That of the picture itself where its shape is about that of the input. Else that of the smallest view with the
+        input's shape in which the picture has room, so that an upright picture is not squeezed into a wide input.
+    """
+    height, width = shape[:2]
+    wider = (width * size[0]) / (height * size[1])
+    if 1 / _MOST_STRETCH <= wider <= _MOST_STRETCH:
+        return height, width
+    return (round(width * size[0] / size[1]), width) if wider > 1 else (height, round(height * size[1] / size[0]))
 
 
 def to_targets(samples: Sequence[Sample]) -> torch.Tensor:
@@ -60,10 +86,10 @@ def augment(sample: Sample, crop: tuple[int, int], rng: np.random.Generator) -> 
         mean colour and the ignore label.
     """
     scale = SCALES[int(rng.integers(len(SCALES)))]
-    size = sample.mask.shape
-    window = (max(1, round(size[0] / scale)), max(1, round(size[1] / scale)))
-    top, left = (_offset(whole, part, rng) for whole, part in zip(size, window, strict=True))
-    image = _cut(sample.image, (top, left), window, np.rint(np.array(MEAN) * 255.0).astype(np.uint8))
+    view = field_of(sample.mask.shape, crop)
+    window = (max(1, round(view[0] / scale)), max(1, round(view[1] / scale)))
+    top, left = (_offset(whole, part, rng) for whole, part in zip(sample.mask.shape, window, strict=True))
+    image = _cut(sample.image, (top, left), window, _FILL)
     mask = _cut(sample.mask, (top, left), window, np.uint8(IGNORE))
     if rng.random() < 0.5:
         image, mask = image[:, ::-1], mask[:, ::-1]

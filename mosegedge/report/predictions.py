@@ -124,7 +124,7 @@ def predict(source: PictureSource, chosen: Sequence[Architecture], pictures: int
         progress: Told about every network.
     """
     from mosegedge.data.transforms import to_batch
-    from mosegedge.supernet.evaluate import InheritedEvaluator, labels_at, spread_indices
+    from mosegedge.supernet.evaluate import InheritedEvaluator, labels_of, spread_indices
 
     shown = source.shown
     indices = spread_indices(shown, pictures)
@@ -140,7 +140,7 @@ def predict(source: PictureSource, chosen: Sequence[Architecture], pictures: int
         size = source.supernet.space.input_size(chosen[k - 1])
         for place, sample in enumerate(samples):
             logits = subnet(to_batch([sample], size)).detach()
-            masks[place].append(labels_at(logits, sample.mask.shape)[0])
+            masks[place].append(labels_of(logits[0], sample.mask.shape, size))
         progress.advance(note=f"network {k}")
     found = (
         ShownPicture(

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from mosegedge.data.dataset import SegmentationSet
 from mosegedge.data.metrics import ConfusionMatrix
-from mosegedge.data.transforms import to_batch
+from mosegedge.data.transforms import field_of, to_batch
 from mosegedge.errors import UsageError
 from mosegedge.networks.subnet import SubNet
 from mosegedge.space import Architecture
@@ -30,13 +30,13 @@ class PictureCache:
         indices: Which of its pictures.
 
     Attributes:
-        masks: N x H x W labels at label size.
+        masks: Labels of each picture, H x W at label size.
     """
 
     def __init__(self, dataset: SegmentationSet, indices: tuple[int, ...]) -> None:
         self.dataset = dataset
         self.samples = [dataset.read(index) for index in indices]
-        self.masks: Masks = np.stack([sample.mask for sample in self.samples])
+        self.masks: list[Masks] = [sample.mask for sample in self.samples]
         self._batches: dict[tuple[int, int], list[Tensor]] = {}
 
     def batches(self, size: tuple[int, int]) -> list[Tensor]:
@@ -86,13 +86,23 @@ def confusion_of(predict: Callable[[Tensor], Tensor], pictures: PictureCache, si
         size: Input height and width of the network.
     """
     matrix = ConfusionMatrix(len(pictures.dataset.classes))
-    start = 0
+    masks = iter(pictures.masks)
     with torch.no_grad():
         for batch in pictures.batches(size):
-            masks = pictures.masks[start : start + len(batch)]
-            matrix.update(labels_at(predict(batch), masks.shape[1:]), masks)
-            start += len(batch)
+            for logits, mask in zip(predict(batch), masks, strict=False):
+                matrix.update(labels_of(logits, mask.shape, size), mask)
     return matrix
+
+
+def labels_of(logits: Tensor, shape: tuple[int, ...], size: tuple[int, int]) -> Masks:
+    """Class indices of one picture at the size of its labels.
+
+    Args:
+        logits: K x h x w.
+        shape: Height and width of the picture's labels.
+        size: Input height and width that the picture was brought to.
+    """
+    return labels_at(logits[None], field_of(shape, size))[0, : shape[0], : shape[1]]
 
 
 def labels_at(logits: Tensor, size: tuple[int, ...]) -> Masks:

@@ -74,14 +74,14 @@ def test_check_counts_the_splits():
     assert result.exit_code == 0, result.output
     splits = json.loads(result.stdout)["splits"]
     assert set(splits) == set(data.SPLITS)
-    assert splits["val"]["pictures"] == 2
+    assert (splits["val"]["read"], splits["val"]["pictures"]) == (2, 300)
     assert list(splits["val"]["classes"]) == list(CITYSCAPES)
 
 
 def test_check_prints_a_table():
     result = run("check", "scenes", "--pictures", "1")
     assert "traffic sign" in result.stdout
-    assert "train (1)" in result.stdout
+    assert "train      2,000     2,000       1  384x192" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,8 @@ def test_every_labelled_pixel_is_counted_at_label_size(evaluator: InheritedEvalu
 def test_perfect_prediction_scores_one() -> None:
     guide = SceneSet("guide", 3)
     pictures = PictureCache(guide, (0, 1, 2))
-    masks = torch.from_numpy(np.where(pictures.masks == 255, 0, pictures.masks)).long()
+    held = np.stack(pictures.masks)
+    masks = torch.from_numpy(np.where(held == 255, 0, held)).long()
     logits = torch.nn.functional.one_hot(masks, 19).permute(0, 3, 1, 2).float()
     assert confusion_of(lambda _batch: logits, pictures, (64, 128)).miou == 1.0
 
