@@ -2,8 +2,10 @@
 
 Makes folders in the layouts and sizes of real data sets, filled with drawn scenes and noise so that files are about as
 large as real ones, and measures on them, in pictures a second: reading, making a random view of a picture that was
-read, and both together as training does it, by number of threads. Against them stands the training of one network of a
-space, forward and backward: on batches that are ready, and while the batches are being read.
+read, and both together as training does it, by number of threads. There are few pictures, so the latter is what a
+training sees after its first epoch, when pictures much larger than the crop are kept reduced. Against them stands the
+training of one network of a space at its input size, the fastest training there is: on batches that are ready, and
+while the batches are being made.
 
     python -m benchmarks.loading --space tiny --pictures 16 --seconds 6
 """
@@ -34,12 +36,12 @@ from mosegedge.data.scenes import SceneSet
 from mosegedge.data.transforms import augment
 from mosegedge.networks.subnet import SubNet
 from mosegedge.networks.weights import build_with_weights
-from mosegedge.space import SearchSpace
-from mosegedge.supernet.loss import resize_labels
+from mosegedge.space import Architecture, SearchSpace
 
 _BATCH = 8
 _REPEATS = 3
 _NOISE = 3.0
+_JPEG_QUALITY = 92
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +83,9 @@ def main() -> None:
             rates = list(_rates(dataset, space, arguments, workers))
         results[name] = {"size": size, "picture_bytes": picture_bytes, "space": space.name}
         results[name]["rates"] = [asdict(rate) for rate in rates]
-        sys.stderr.write(f"\n{name}, {size}, {picture_bytes / 1e6:.2f} MB a picture, crop {space.preset.crop}\n")
+        sys.stderr.write(
+            f"\n{name}: {size}, {picture_bytes / 1e6:.2f} MB a picture; {space.name}, {arguments.network} network\n"
+        )
         for rate in rates:
             sys.stderr.write(f"  {rate.name:<44}{rate.median:>9.1f}  ({rate.lowest:.1f} to {rate.highest:.1f})\n")
     print(json.dumps(results, indent=1))
@@ -90,14 +94,15 @@ def main() -> None:
 def _rates(
     dataset: SegmentationSet, space: SearchSpace, arguments: argparse.Namespace, workers: list[int]
 ) -> Iterator[Rates]:
-    crop, rng = space.preset.crop, np.random.default_rng(0)
+    architecture = space.smallest if arguments.network == "smallest" else space.largest
+    crop, rng = space.input_size(architecture), np.random.default_rng(0)
     indices, sample = cycle(range(len(dataset))), dataset.read(0)
     yield _timed("read and decode, one thread", lambda: dataset.read(next(indices)), 1, arguments.seconds)
     yield _timed("random view, one thread", lambda: augment(sample, crop, rng), 1, arguments.seconds)
     for count in workers:
         with batches(dataset, crop=crop, batch_size=_BATCH, seed=0, workers=count) as stream:
             yield _timed(f"batches, {count} threads", lambda: next(stream), _BATCH, arguments.seconds)
-    step = _training_step(space, arguments.network, arguments.device)
+    step = _training_step(space, architecture, arguments.device)
     with batches(dataset, crop=crop, batch_size=_BATCH, seed=0) as stream:
         ready = cycle([next(stream) for _ in range(4)])
     yield _timed(f"training {arguments.network}, batches ready", lambda: step(next(ready)), _BATCH, arguments.seconds)
@@ -119,18 +124,14 @@ def _timed(name: str, work: Callable[[], object], pictures: int, seconds: float)
     return Rates(name=name, median=statistics.median(found), lowest=min(found), highest=max(found))
 
 
-def _training_step(space: SearchSpace, which: str, device: str) -> Callable[[Batch], float]:
+def _training_step(space: SearchSpace, architecture: Architecture, device: str) -> Callable[[Batch], float]:
     """Forward, backward and update of one network of its own, without a supernet around it."""
-    architecture = space.smallest if which == "smallest" else space.largest
     network = build_with_weights(lambda: SubNet(space, architecture), torch.Generator().manual_seed(0)).to(device)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
-    size = space.input_size(architecture)
 
     def step(batch: Batch) -> float:
-        pictures, masks = batch.images.to(device), resize_labels(batch.masks.to(device), size)
-        pictures = F.interpolate(pictures, size=size, mode="bilinear", align_corners=False, antialias=True)
         optimizer.zero_grad()
-        loss = F.cross_entropy(network(pictures), masks, ignore_index=255)
+        loss = F.cross_entropy(network(batch.images.to(device)), batch.masks.to(device), ignore_index=255)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         return float(loss.detach())
@@ -158,7 +159,7 @@ def _write(
         picture_path, mask_path = (root / path for path in paths("train" if number < count else "val", number))
         for path in (picture_path, mask_path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(picture_path)
+        picture.save(picture_path, quality=_JPEG_QUALITY)
         Image.fromarray(np.minimum(mask, top).astype(np.uint8)).save(mask_path)
         written.append(picture_path.stat().st_size)
     return f"{size[0]}x{size[1]}", round(statistics.mean(written))

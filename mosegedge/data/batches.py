@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mosegedge.data.dataset import SegmentationSet
 from mosegedge.data.parallel import spare_cores
+from mosegedge.data.reduced import Reduced
 from mosegedge.data.transforms import augment, normalise
 from mosegedge.errors import DataError
 
@@ -80,7 +81,9 @@ class BatchStream:
     ) -> None:
         if not len(dataset):
             raise DataError(f"{dataset.name}/{dataset.split} is empty; there is nothing to train on.")
-        self._dataset, self._crop, self._batch_size, self._seed = dataset, crop, batch_size, seed
+        # A view reduces large pictures anyway; here they are kept so, and need not be read again.
+        self._dataset = Reduced(dataset, crop)
+        self._crop, self._batch_size, self._seed = crop, batch_size, seed
         self._steps = itertools.count(start_step)
         threads = spare_cores() if workers is None else workers
         self._ahead = max(prefetch, threads) if prefetch else 0

@@ -16,7 +16,7 @@ Split = Literal["train", "guide", "val"]
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 
-_ROOM = 4 << 30
+_ROOM = 2 << 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,5 +128,5 @@ class Cached:
 
 
 def cached(dataset: SegmentationSet, *, most_bytes: int = _ROOM) -> Cached:
-    """Keeps the samples of a data set in memory, up to 4 GiB of them unless told otherwise."""
+    """Keeps the samples of a data set in memory, up to 2 GiB of them unless told otherwise."""
     return Cached(dataset, most_bytes)

@@ -44,8 +44,8 @@ def read_labels(path: Path, values: Values) -> NDArray[np.integer[Any]]:
         )
     if not values.coloured:
         return np.array(image)
-    red, green, blue = np.moveaxis(np.array(image.convert("RGB"), np.int32), 2, 0)
-    return red << 16 | green << 8 | blue
+    colours = np.array(image.convert("RGB"), np.int32)
+    return np.asarray(colours[..., 0] << 16 | colours[..., 1] << 8 | colours[..., 2])
 
 
 def _opened(path: Path) -> Image.Image:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from mosegedge.data.layout import HoldOut
 
 
@@ -19,8 +17,7 @@ def spread(count: int) -> HoldOut:
     def choose(names: Sequence[str]) -> frozenset[str]:
         wanted = count if len(names) >= 2 * count else len(names) // 5
         ordered = sorted(names)
-        places = (np.arange(wanted) * 2 + 1) * len(ordered) // (2 * wanted) if wanted else []
-        return frozenset(ordered[int(place)] for place in places)
+        return frozenset(ordered[(2 * place + 1) * len(ordered) // (2 * wanted)] for place in range(wanted))
 
     return HoldOut(described=f"{count} training pictures spread evenly over their sorted names", choose=choose)
 

@@ -113,7 +113,9 @@ class ConfusionMatrix:
         """K x K; of each true class, the share of its pixels that went to each prediction. NaN rows where none is."""
         counts = self.counts.astype(np.float64)
         rows = counts.sum(axis=1, keepdims=True)
-        return np.divide(counts, rows, out=np.full_like(counts, np.nan), where=rows > 0)
+        shares = np.full_like(counts, np.nan)
+        np.divide(counts, rows, out=shares, where=rows > 0)
+        return shares
 
     def scores(self, classes: Sequence[str]) -> list[ClassScore]:
         """Scores of every class, in the order of their numbers."""

@@ -66,7 +66,7 @@ def _found(root: Path, landmark: str) -> bool:
 
 def _around(root: Path) -> list[tuple[Path, str]]:
     """Folders above and below a root, the nearest first, with what is wrong with the root if they are right."""
-    above = [(parent, "deep") for parent in list(root.resolve().parents)[: _LEVELS + 1]]
+    above = [(parent, "deep") for parent in list(root.absolute().parents)[: _LEVELS + 1]]
     level, below = [root], []
     for _ in range(_LEVELS):
         level = [child for folder in level[:_FOLDERS] for child in _folders_of(folder)]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mosegedge.data.dataset import Sample
 from mosegedge.data.labels import IGNORE
+from mosegedge.data.reduced import reduced
 
 MEAN = (0.4, 0.4, 0.4)
 STD = (0.25, 0.25, 0.25)
@@ -85,6 +86,7 @@ def augment(sample: Sample, crop: tuple[int, int], rng: np.random.Generator) -> 
         The picture, 1 x 3 x h x w with values 0..255, and its mask; where the view reaches beyond the picture, the
         mean colour and the ignore label.
     """
+    sample = reduced(sample, crop)
     scale = SCALES[int(rng.integers(len(SCALES)))]
     view = field_of(sample.mask.shape, crop)
     window = (max(1, round(view[0] / scale)), max(1, round(view[1] / scale)))
