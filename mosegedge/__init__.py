@@ -25,7 +25,7 @@ _HOMES = {
     "MosegedgeError": "mosegedge.errors",
     "Profile": "mosegedge.profiling",
     "ProfileSettings": "mosegedge.profiling",
-    "Scoring": "mosegedge.search.targeted",
+    "Scoring": "mosegedge.search.scoring",
     "Search": "mosegedge.search.loop",
     "SearchConfig": "mosegedge.search.config",
     "SearchSpace": "mosegedge.space",

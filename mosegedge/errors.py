@@ -13,7 +13,8 @@
     |-- DataError                  5   a data set is missing or not in its layout
     |-- CheckpointError            6   a supernet checkpoint is missing, damaged, or of another space
     |-- SearchError                7   a search cannot go on
-    |   `-- InfeasibleError        8   no network meets the constraints
+    |   |-- InfeasibleError        8   no network meets the constraints
+    |   `-- RankLostError          7   one of the processes that share a search was lost
     |-- TrainingError             11   a training diverged
     |-- ExportError                9   a network could not be exported
     `-- VerificationError         10   an exported network disagrees with PyTorch
@@ -106,6 +107,10 @@ class InfeasibleError(SearchError):
     """No network of the space meets the constraints."""
 
     exit_code = 8
+
+
+class RankLostError(SearchError):
+    """One of the processes that share a search ended or cannot be reached; what is archived is kept."""
 
 
 class TrainingError(MosegedgeError):

@@ -99,7 +99,8 @@ def _search(folder: Path, profile: str, supernet: str, seed: int) -> Path:
     from mosegedge.cli.search_text import text_of
     from mosegedge.profiling import load_profile
     from mosegedge.search.config import InnerSettings, SearchConfig
-    from mosegedge.search.targeted import Scoring, search_for_device
+    from mosegedge.search.scoring import Scoring
+    from mosegedge.search.targeted import search_for_device
     from mosegedge.supernet.checkpoint import checkpoint_path
 
     say("3/5 Search: a predictor learns mIoU, the profile gives latency, NSGA-II proposes, inherited weights decide.")

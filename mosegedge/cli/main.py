@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from mosegedge.cli import data, demo, devices, export, predict, profile, profiles, report, search, supernet, train
+from mosegedge.cli.ranks import may_say, place_of, quiet_unless_first
 from mosegedge.errors import MosegedgeError
+from mosegedge.search.ranks.place import ALONE
 
 app = typer.Typer(
     name="mosegedge",
@@ -42,19 +45,25 @@ def root(
 
 def main() -> None:
     """Runs the command line; no traceback reaches the user for an error that is known."""
+    place = ALONE
     try:
-        app()
+        place = place_of(sys.argv[1:], os.environ)
+        with quiet_unless_first(place):
+            app()
     except MosegedgeError as error:
-        _end(str(error), error.exit_code)
+        _end(str(error), error.exit_code, aloud=may_say(place, error))
     except SystemExit as end:
         if end.code == _INTERRUPTED:  # typer has turned Ctrl-C into this
-            _end("stopped by Ctrl-C; what was done is kept, the same command goes on from there.", _INTERRUPTED)
+            text = "stopped by Ctrl-C; what was done is kept, the same command goes on from there."
+            _end(text, _INTERRUPTED, aloud=place.rank == 0)
         raise
     except OSError as error:
-        place = f" ({error.filename})" if error.filename else ""
-        _end(f"{error.strerror or error}{place}. What was done until then is kept.", MosegedgeError.exit_code)
+        where = f" ({error.filename})" if error.filename else ""
+        text = f"{error.strerror or error}{where}. What was done until then is kept."
+        _end(text, MosegedgeError.exit_code, aloud=place.rank == 0)
 
 
-def _end(message: str, code: int) -> None:
-    sys.stderr.write(f"mosegedge: {message}\n")
+def _end(message: str, code: int, *, aloud: bool) -> None:
+    if aloud:
+        sys.stderr.write(f"mosegedge: {message}\n")
     sys.exit(code)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
@@ -20,12 +22,15 @@ from mosegedge.cli.options import (
     set_threads,
 )
 from mosegedge.cli.output import JsonFlag, emit, progress, say
+from mosegedge.cli.ranks import help_out, require_one_process
 from mosegedge.cli.search_limits import limits_of
 from mosegedge.cli.search_text import text_of
 from mosegedge.errors import UsageError
+from mosegedge.search.ranks.place import place_from
 
 if TYPE_CHECKING:
     from mosegedge.search.config import InnerMethod, PrescreenStrategy, SearchConfig
+    from mosegedge.search.scoring import Scoring
 
 Value = TypeVar("Value")
 
@@ -116,29 +121,35 @@ def search(
     """Search the best trade-offs between mIoU and latency, or other costs, for one device or several.
 
     By default with a Gaussian process and the networks that would add most hypervolume; --config paper is the method
-    of the paper with its Table I. Stopped or killed, the same command goes on; the archive is the same.
+    of the paper with its Table I. Stopped or killed, the same command goes on; the archive is the same. It is the same
+    too where `torchrun --nproc-per-node 4 -m mosegedge search ..` shares the evaluations between processes.
     """
+    place = place_from(os.environ)
     if context.invoked_subcommand is not None:
+        require_one_process(place, f"search {context.invoked_subcommand}")
         return
     if not profile or output is None:
         raise UsageError(
             f"Missing option --{'output' if profile else 'profile'}.",
             fix="mosegedge search --profile local/tiny-fp32 --output runs/search; see mosegedge search --help.",
         )
+    set_threads(threads)
+    scoring = partial(_scoring, supernet, data, data_root, statistics_pictures, guide_pictures)
+    if place.rank:
+        help_out(place, scoring)
+        return
     from mosegedge.profiling.store import load_profile
     from mosegedge.search.config import configuration
-    from mosegedge.search.targeted import Scoring, search_for_device
+    from mosegedge.search.targeted import search_for_device
     from mosegedge.search.targets import Target
     from mosegedge.supernet.checkpoint import checkpoint_path, supernet_info
 
-    set_threads(threads)
     first, *rest = (Target(profile=load_profile(name, root=profile_root), reference=name) for name in profile)
     path = checkpoint_path(supernet)
     info = supernet_info(path)
     info.require_trained(path)
-    data = data or info.data
     if space:
-        require_space(space, data, info.space, data_root)
+        require_space(space, data or info.data, info.space, data_root)
     everywhere, limits = limits_of(
         latency_ms=max_latency_ms,
         flops=max_flops,
@@ -164,19 +175,30 @@ def search(
         chosen=chosen,
         pick=pick,
     )
-    scoring = Scoring(
-        supernet=path,
-        train=open_data(data, "train", data_root),
-        guide=open_data(data, "guide", data_root),
-        statistics_pictures=statistics_pictures,
-        guide_pictures=guide_pictures,
-    )
     with progress() as bar:
         result = search_for_device(
-            first.profile, first.reference, scoring, output, config=settings, progress=bar, others=rest
+            first.profile, first.reference, scoring(), output, config=settings, progress=bar, others=rest, place=place
         )
     emit({"run": str(output), **result.to_json()}, text_of(result), as_json=as_json)
     say(f"Next: mosegedge report {output}; mosegedge export {output}:1 --supernet {supernet} --output bundle")
+
+
+def _scoring(
+    supernet: str, data: str, data_root: Path | None, statistics_pictures: int, guide_pictures: int | None
+) -> Scoring:
+    """How networks are scored; by the supernet's own data set where none is named."""
+    from mosegedge.search.scoring import Scoring
+    from mosegedge.supernet.checkpoint import checkpoint_path, supernet_info
+
+    path = checkpoint_path(supernet)
+    name = data or supernet_info(path).data
+    return Scoring(
+        supernet=path,
+        train=open_data(name, "train", data_root),
+        guide=open_data(name, "guide", data_root),
+        statistics_pictures=statistics_pictures,
+        guide_pictures=guide_pictures,
+    )
 
 
 def _method(

@@ -31,6 +31,7 @@ from mosegedge.search.archive import Archive, Candidate
 from mosegedge.search.config import Provenance, SearchConfig
 from mosegedge.search.costs import CostModel, costs_of
 from mosegedge.search.domain import Domain
+from mosegedge.search.evaluating import Evaluate, Share, checked, in_turn
 from mosegedge.search.feasible import Feasible
 from mosegedge.search.limits import all_limits, deviations_for
 from mosegedge.search.manifest import manifest_of, start_or_resume
@@ -38,13 +39,7 @@ from mosegedge.search.objectives import costs_among
 from mosegedge.search.planning import Plan, Planner
 from mosegedge.search.prescreen import Prescreen
 from mosegedge.search.prescreen.registry import make_prescreen
-from mosegedge.search.records import (
-    Evaluate,
-    checked,
-    evaluated_by,
-    generation_record,
-    note_of,
-)
+from mosegedge.search.records import generation_record, note_of
 from mosegedge.search.result import SearchResult, result_of
 from mosegedge.search.timing import Timer, Untimed
 from mosegedge.space import Architecture, SearchSpace
@@ -156,13 +151,14 @@ class Search:
             self._archive.append(checked(candidate))
             self._outstanding.remove(candidate.architecture)
 
-    def run(self, evaluate: Evaluate, timer: Timer | None = None) -> SearchResult:
+    def run(self, evaluate: Evaluate, timer: Timer | None = None, share: Share = in_turn) -> SearchResult:
         """Evaluates the baselines, then generation after generation, and picks from the front.
 
         Args:
             evaluate: Accuracy (mIoU in 0..1) of a network. A MosegedgeError that it raises is archived as that
                 network's failure; any other exception ends the run, which can be started again.
             timer: Measures latencies, where the settings say that they are measured.
+            share: Has networks evaluated by other processes too; by this one alone by default.
 
         Raises:
             SearchError: Every evaluation of the initial population failed, or another search works in the folder.
@@ -170,25 +166,24 @@ class Search:
         """
         with exclusive(self._folder, "search", error=SearchError):
             self._load()  # another process may have written between the construction and the lock
-            self._timer = timer or Untimed()
-            baselines = self._run_baselines(evaluate)
+            timed = timer or Untimed()
+            baselines = self._run_baselines(evaluate, timed, share)
             total = self._config.initial + self._config.generations * self._config.evaluations
             self._progress.start("search", total, done=len(self._archive))
             while candidates := self.ask(self._config.initial + self._config.evaluations):
-                for candidate in self._timer(candidates):
-                    result = evaluated_by(evaluate, candidate)
+                for result in share(evaluate, timed(candidates)):
                     self.tell([result])
                     self._progress.advance(note=f"generation {self._generation}: {note_of(result)}")
             return self._finish(baselines)
 
-    def _run_baselines(self, evaluate: Evaluate) -> list[Candidate]:
+    def _run_baselines(self, evaluate: Evaluate, timer: Timer, share: Share) -> list[Candidate]:
         if not self._config.baselines:
             return []
         archive = Archive(self._folder / "baselines.jsonl")
         planned = self._planner.baselines()
         self._progress.start("baselines", len(planned), done=len(archive))
-        for candidate in self._timer([one for one in planned if one.architecture not in archive]):
-            result = evaluated_by(evaluate, candidate)
+        left = [one for one in planned if one.architecture not in archive]
+        for result in share(evaluate, timer(left)):
             archive.append(result)
             self._progress.advance(note=note_of(result))
         return list(archive.candidates)

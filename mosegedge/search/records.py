@@ -1,45 +1,22 @@
-"""What a generation left behind: its line in `generations.jsonl`, and results checked before they are archived."""
+"""What a generation left behind: its line in `generations.jsonl`, and results in a few words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mosegedge.errors import MosegedgeError, SearchError
+from mosegedge.errors import SearchError
 from mosegedge.search.archive import Candidate, evaluated, front_of, objectives
 from mosegedge.search.dominance import hypervolume
 from mosegedge.search.fidelity import kendall_tau
 from mosegedge.search.objectives import ACCURACY_AND_LATENCY, LATENCY, Objectives
-from mosegedge.space import Architecture
 
 Floats = NDArray[np.float64]
-Evaluate = Callable[[Architecture], float]
 
 _DIGITS = 6
-
-
-def evaluated_by(evaluate: Evaluate, candidate: Candidate) -> Candidate:
-    """The candidate with its accuracy, or with the failure that a MosegedgeError stands for; a failed one as it is."""
-    if candidate.failure is not None:
-        return candidate
-    try:
-        miou = float(evaluate(candidate.architecture))
-    except MosegedgeError as error:
-        return replace(candidate, failure=f"{type(error).__name__}: {error}")
-    return checked(replace(candidate, miou=miou))
-
-
-def checked(candidate: Candidate) -> Candidate:
-    """A value that is no mIoU is a failure, not a score."""
-    if candidate.miou is None:
-        return candidate
-    if 0.0 <= candidate.miou <= 1.0:
-        return replace(candidate, miou=float(candidate.miou))
-    return replace(candidate, miou=None, failure=f"The evaluation gave {candidate.miou}, which is no mIoU in 0..1.")
 
 
 def note_of(candidate: Candidate) -> str:

@@ -1,5 +1,8 @@
 """Latencies of whole networks measured on their device, in turn with one another.
 
+Every few rounds the networks are loaded anew, as often as for a profile: where a runtime places weights and buffers
+stays as it is until then and makes a difference of a few percent (`profiling/loading.py`).
+
 What is measured is kept in a journal and not measured again, so that a run that was killed goes on with it. A network
 that the device refuses is a failure; a device that cannot be reached ends the run, which can be started again.
 """
@@ -15,10 +18,11 @@ import numpy as np
 
 from mosegedge.devices.agent_client import AgentClient, BurstSettings, open_agent
 from mosegedge.devices.inventory import Device
-from mosegedge.errors import ExportError, ModelRefusedError, SearchError
+from mosegedge.errors import ExportError, ModelRefusedError, MosegedgeError, SearchError
 from mosegedge.files import Journal
+from mosegedge.profiling.check_loop import network_file
 from mosegedge.profiling.measurement import Measurement, Statistic
-from mosegedge.profiling.models import file_for, network_onnx
+from mosegedge.profiling.plan import ROUNDS_A_LOAD
 from mosegedge.progress import Progress
 from mosegedge.search.archive import Candidate
 from mosegedge.space import Architecture, SearchSpace
@@ -51,7 +55,7 @@ class Timing:
 
     Attributes:
         latency_ms: By the statistic of the profile that it is compared with.
-        sd_ms: How far two halves of the measurement are apart.
+        sd_ms: How far two halves of the measurement are apart, each from every second load.
         failure: Why it was not measured.
     """
 
@@ -109,31 +113,68 @@ class DeviceTimer:
     def _measure(
         self, agent: AgentClient, architectures: Sequence[Architecture], known: dict[Architecture, Timing]
     ) -> None:
-        """Times a few networks in turn and records them."""
-        models: dict[Architecture, str] = {}
-        for architecture in architectures:
-            try:
-                models[architecture] = _load(agent, self.device, self.space, architecture)
-            except (ExportError, ModelRefusedError) as error:
-                self._record(known, architecture, Timing(failure=f"{type(error).__name__}: {error.what}"))
-        if not models:
-            return
-        self.progress.say(f"Timing {len(models)} networks on {self.device.name}.")
-        order = np.random.default_rng(len(known)).permuted(np.tile(list(models.values()), (self.rounds, 1)), axis=1)
-        runs: dict[str, list[tuple[int, ...]]] = {model: [] for model in models.values()}
-        preempted = dict.fromkeys(runs, 0)
-        for burst in agent.time([str(model) for model in order.ravel()], self.bursts):
-            runs[burst.model].append(burst.ns(self.device.clock))
-            preempted[burst.model] += sum(1 for count in burst.preempted if count)
-        agent.unload(sorted(runs))
-        for architecture, model in models.items():
-            measurement = Measurement(model, tuple(runs[model]), preempted[model])
-            first, second = measurement.halves_ms(self.statistic)
+        """Times a few networks in turn, loaded anew every few rounds, and records them."""
+        sent = self._sent(agent, architectures, known)
+        if sent:
+            self.progress.say(f"Timing {len(sent)} networks on {self.device.name}.")
+        loads: dict[Architecture, list[tuple[int, ...]]] = {architecture: [] for architecture in sent}
+        preempted = dict.fromkeys(sent, 0)
+        rng = np.random.default_rng(len(known))
+        for first in range(0, self.rounds, ROUNDS_A_LOAD):
+            loaded = self._loaded(agent, sent, known)
+            if not loaded:
+                return
+            rounds = min(ROUNDS_A_LOAD, self.rounds - first)
+            order = rng.permuted(np.tile(list(loaded), (rounds, 1)), axis=1).ravel()
+            runs: dict[str, tuple[int, ...]] = dict.fromkeys(loaded, ())
+            for burst in agent.time([str(model) for model in order], self.bursts):
+                runs[burst.model] += tuple(burst.ns(self.device.clock))
+                preempted[loaded[burst.model]] += sum(1 for count in burst.preempted if count)
+            agent.unload(sorted(loaded))
+            for model, architecture in loaded.items():
+                loads[architecture].append(runs[model])
+        for architecture in sent:
+            # Runs of one load share its luck, so they stay together when the halves are compared.
+            measurement = Measurement(str(architecture), tuple(loads[architecture]), preempted[architecture])
+            one, other = measurement.halves_ms(self.statistic)
             timing = Timing(
                 latency_ms=round(measurement.value_ms(self.statistic), _DIGITS),
-                sd_ms=round(abs(first - second) / 2, _DIGITS),
+                sd_ms=round(abs(one - other) / 2, _DIGITS),
             )
             self._record(known, architecture, timing)
+
+    def _sent(
+        self, agent: AgentClient, architectures: Sequence[Architecture], known: dict[Architecture, Timing]
+    ) -> dict[Architecture, tuple[str, str]]:
+        """Has networks on the device; returns their ids there and their formats. What it does not take is recorded."""
+        description = agent.describe()
+        sent: dict[Architecture, tuple[str, str]] = {}
+        for architecture in architectures:
+            try:
+                model = network_file(agent, self.space, architecture, description)
+            except (ExportError, ModelRefusedError) as error:
+                self._refuse(known, architecture, error)
+            else:
+                sent[architecture] = (agent.send(model.content, model.model_format), model.model_format)
+        return sent
+
+    def _loaded(
+        self, agent: AgentClient, sent: dict[Architecture, tuple[str, str]], known: dict[Architecture, Timing]
+    ) -> dict[str, Architecture]:
+        """Loads all that was sent; what the device refuses is recorded and taken out."""
+        loaded: dict[str, Architecture] = {}
+        for architecture, (model, model_format) in list(sent.items()):
+            try:
+                agent.load_sent(model, model_format)
+            except ModelRefusedError as error:
+                self._refuse(known, architecture, error)
+                del sent[architecture]
+            else:
+                loaded[model] = architecture
+        return loaded
+
+    def _refuse(self, known: dict[Architecture, Timing], architecture: Architecture, error: MosegedgeError) -> None:
+        self._record(known, architecture, Timing(failure=f"{type(error).__name__}: {error.what}"))
 
     def _record(self, known: dict[Architecture, Timing], architecture: Architecture, timing: Timing) -> None:
         known[architecture] = timing
@@ -155,10 +196,3 @@ class DeviceTimer:
                     f"Line {number} of {self.journal} is no timing: {error!r}.", fix="Remove the file to measure again."
                 ) from error
         return known
-
-
-def _load(agent: AgentClient, device: Device, space: SearchSpace, architecture: Architecture) -> str:
-    """Builds a network for the device and loads it there; returns its id."""
-    onnx = network_onnx(space, architecture, opset=device.opset)
-    model = file_for(device, onnx, agent.describe())
-    return agent.load(model.content, model.model_format)

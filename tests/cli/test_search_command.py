@@ -4,67 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime
 
 import pytest
 import torch
+from projects import FILES, SMALL, SPACE, made_in, made_up_profile
 
 from mosegedge.cli.main import main
-from mosegedge.profiling.fit import SUM
-from mosegedge.profiling.profile import Profile
-from mosegedge.profiling.sections import (
-    DeviceSection,
-    LayerEntry,
-    ModelSection,
-    ProtocolSection,
-    RepeatabilitySection,
-    SpaceReference,
-)
 from mosegedge.profiling.store import Series, save_profile
-from mosegedge.space import SearchSpace
 from mosegedge.supernet.checkpoint import SupernetInfo, save_supernet
 from mosegedge.supernet.model import Supernet
-
-SPACE = SearchSpace.load("nano:96x192:19")
-SMALL = [
-    "--initial", "5", "--generations", "1", "--evaluations", "2", "--inner-generations", "2",
-    "--guide-pictures", "2", "--statistics-pictures", "8", "--chosen", "2",
-]  # fmt: skip
-FILES = ["--profile", "board/nano-96x192-19-fp32", "--supernet", "supernet.safetensors", "--output", "run"]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("project")
-    info = SupernetInfo(space=SPACE, data="scenes", step=0, training={})
-    save_supernet(folder / "supernet.safetensors", Supernet(SPACE, torch.Generator().manual_seed(0)), info)
-    save_profile(made_up_profile(), Series(folder / "profiles" / "board" / "nano-96x192-19-fp32"))
-    return folder
-
-
-def made_up_profile() -> Profile:
-    """A profile that covers scale 0 by a law of multiply-adds."""
-    timing = {"n": 2, "grade": "A", "reason": "quiet", "se_ms": 0.0}
-    costs = {spec.key: flops / 1e7 + 0.02 for spec, flops in zip(SPACE.entries, SPACE.entry_flops, strict=True)}
-    return Profile(
-        version=1, parent=None, origin="measured", created=datetime(2026, 1, 2, tzinfo=UTC), mosegedge="0.1.0",
-        command="made up",
-        space=SpaceReference(name=SPACE.name, slug=SPACE.slug, digest=SPACE.digest),
-        device=DeviceSection(name="board", backend="none", hardware={}, system={}, vendor={}, settings={},
-                             conditions=[]),
-        protocol=ProtocolSection(
-            scales=[0], statistic="median", passes=1, bursts=1, warmup="1", samples="2", stopping="1", clock="host",
-            threads=1, precision="fp32", opset=17, seed=0, restarts=0,
-        ),
-        entries=[LayerEntry(key=key, value_ms=ms, median_ms=ms, p95_ms=ms, **timing) for key, ms in costs.items()],
-        networks=[], failed=[], notes=[],
-        model=ModelSection(
-            method="both", coefficients={SUM: 1.0}, constants_ms={"0": 0.3}, additivity_sd=0.0, constant_sd_ms=0.0,
-            network_sd=0.05,
-        ),
-        certificate=None,
-        repeatability=RepeatabilitySection(networks_kendall_tau=0.9, networks_mape=0.1, layers_mape=0.1, drift=0.0),
-    )  # fmt: skip
+    return made_in(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture
@@ -196,9 +149,28 @@ def test_two_profiles_and_parameters_are_traded_off_and_the_run_is_replayed_for_
     assert "is not empty" in err
 
 
-def test_the_chosen_networks_are_timed_on_a_simulated_board(run, folder, tmp_path, monkeypatch):
+@pytest.fixture
+def simulated(folder, tmp_path, monkeypatch):
+    """The device of the profile, simulated."""
     monkeypatch.setenv("MOSEGEDGE_LOCK", str(tmp_path / "lock"))
     (folder / "devices.toml").write_text('[board]\ntemplate = "local"\nbackend = "simulated"\nclock = "device"\n')
+
+
+def test_every_evaluated_network_is_timed_on_a_simulated_board(run, simulated, tmp_path):
+    given = [*FILES[:4], *SMALL, "--output", str(tmp_path / "run"), "--latency", "measured"]
+    code, out, err = run(*given, "--json")
+    assert code == 0, err
+    lines = [json.loads(line) for line in (tmp_path / "run" / "archive.jsonl").read_text().splitlines()]
+    assert len(lines) == 7
+    assert all(line["measured_ms"] > 0 and line["miou"] is not None for line in lines)
+    timed = [json.loads(line) for line in (tmp_path / "run" / "timings.jsonl").read_text().splitlines()]
+    assert {line["code"] for line in timed} >= {line["code"] for line in lines}
+    front = {one["code"]: one["measured_ms"] for one in json.loads(out)["front"]}
+    assert front.items() <= {line["code"]: line["measured_ms"] for line in lines}.items()
+    assert "Timing 5 networks on board." in err
+
+
+def test_the_chosen_networks_are_timed_on_a_simulated_board(run, simulated, tmp_path):
     code, _, err = run(*FILES[:4], *SMALL, "--output", str(tmp_path / "run"))
     assert code == 0, err
     code, out, err = run("verify", str(tmp_path / "run"), "--json")

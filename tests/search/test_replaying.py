@@ -11,9 +11,10 @@ from standin import PROVENANCE, SPACE, Latency, evaluate
 from test_objectives import SMALL, Wide
 
 from mosegedge.devices import Device
-from mosegedge.devices.agent_client import BurstSettings
-from mosegedge.errors import DataError, SearchError, UsageError
-from mosegedge.files import Journal
+from mosegedge.devices.agent_client import AgentClient, BurstSettings
+from mosegedge.errors import DataError, ModelRefusedError, SearchError, UsageError
+from mosegedge.files import Journal, sha256_of_bytes
+from mosegedge.profiling.models import network_onnx
 from mosegedge.profiling.trust import Trust
 from mosegedge.progress import Silent
 from mosegedge.search.archive import Archive, front_of
@@ -149,6 +150,42 @@ def test_latencies_are_measured_on_the_device_once_and_a_refusal_is_an_archived_
     assert len(lines) == 4
     again = timer_of(replace(board, backend="none"), journal)  # nothing is left to measure, so no device is opened
     assert [c.measured_ms for c in again(measured)] == [c.measured_ms for c in measured]
+
+
+def test_networks_are_loaded_anew_every_few_rounds(tmp_path, board, monkeypatch):
+    calls = []
+    for name in ("load_sent", "unload"):
+        monkeypatch.setattr(AgentClient, name, counted(getattr(AgentClient, name), calls, name))
+    timer = replace(timer_of(board, tmp_path / TIMINGS), rounds=5)
+    known = timer.timings([SPACE.smallest, SPACE.largest])
+    assert calls == ["load_sent", "load_sent", "unload"] * 3
+    assert 0 < known[SPACE.smallest].latency_ms < known[SPACE.largest].latency_ms
+
+
+def counted(method, calls, name):
+    def call(*arguments):
+        calls.append(name)
+        return method(*arguments)
+
+    return call
+
+
+def test_a_network_that_the_device_refuses_to_load_is_a_failure_and_others_are_timed(tmp_path, board, monkeypatch):
+    loaded = AgentClient.load_sent
+
+    def load_sent(agent, model, model_format):
+        if model == refused:
+            raise ModelRefusedError("no kernel")
+        return loaded(agent, model, model_format)
+
+    refused = sha256_of_bytes(network_onnx(SPACE, SPACE.smallest, opset=board.opset))
+    monkeypatch.setattr(AgentClient, "load_sent", load_sent)
+    timer = timer_of(board, tmp_path / TIMINGS)
+    assert timer.timings([SPACE.smallest])[SPACE.smallest].failure == "ModelRefusedError: no kernel"
+    (tmp_path / TIMINGS).unlink()
+    known = timer.timings([SPACE.smallest, SPACE.largest])
+    assert known[SPACE.smallest].failure == "ModelRefusedError: no kernel"
+    assert known[SPACE.largest].latency_ms > 0
 
 
 def test_what_another_device_took_does_not_count(tmp_path, board):

@@ -28,7 +28,8 @@ from mosegedge.progress import Silent
 from mosegedge.search.archive import Archive
 from mosegedge.search.config import InnerSettings
 from mosegedge.search.manifest import read_manifest
-from mosegedge.search.targeted import Scoring, search_for_device
+from mosegedge.search.scoring import Scoring
+from mosegedge.search.targeted import search_for_device
 from mosegedge.space import SearchSpace
 from mosegedge.supernet.checkpoint import SupernetInfo, save_supernet
 from mosegedge.supernet.model import Supernet
