@@ -2,14 +2,17 @@
 
 Table V compares predictors, each at several numbers of networks to learn from; Table VI builds RankNet up, one
 component at a time, from a plain network on digits to the ensemble. Beside them: log FLOPs, which learn nothing.
+With `--speed` the predictors are timed instead.
 
 The networks come from a run folder of `mosegedge search` (those with an accuracy), from a pool of `benchmarks.pool`, or
 from an archive of residual networks, see `benchmarks.archives`.
 
 Examples:
     python -m benchmarks.predictors runs/search --repeats 9
-    python -m benchmarks.predictors benchmarks/data/pool_scenes.jsonl --sizes 100,300,900 --test 100 --picture fig9.png
-    python -m benchmarks.predictors cityscapes.json --table VI --repeats 31 --output table6.json
+    python -m benchmarks.predictors benchmarks/data/pool_camvid.jsonl --test 400 --journal runs/pool.jsonl
+    python -m benchmarks.predictors cityscapes.json --journal runs/table5.jsonl --picture fig9.png
+    python -m benchmarks.predictors cityscapes.json --table VI --output table6.json
+    python -m benchmarks.predictors cityscapes.json --speed --repeats 9
 """
 
 from __future__ import annotations
@@ -20,8 +23,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.archives import load
+from benchmarks.archives import Evaluations, load
 from benchmarks.contenders import COMPARISON, DEVELOPMENT, named
+from benchmarks.kept import KeptScores
+from benchmarks.predictor_pictures import Table, draw
+from benchmarks.predictor_speed import Speed, speed_text, speeds
 from benchmarks.splits import Row, Task, rows_of, scored, with_progress
 from mosegedge.errors import MosegedgeError, UsageError
 
@@ -44,32 +50,6 @@ def text_of(table: Sequence[Row]) -> str:
         parts += [f"| {row.predictor} | {' | '.join(_cells(row))} |" for row in rows]
         parts.append("")
     return "\n".join(parts).rstrip()
-
-
-def draw(table: Sequence[Row], path: Path) -> None:
-    """Mean tau against the number of networks to learn from, a line for each predictor."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.subplots()
-    names = list(dict.fromkeys(row.predictor for row in table))
-    for number, name in enumerate(names):
-        rows = [row for row in table if row.predictor == name]
-        axes.errorbar(
-            [row.train for row in rows],
-            [row.mean["tau"] for row in rows],
-            yerr=[row.sd["tau"] for row in rows],
-            label=name,
-            color=f"C{number % 10}",
-            linestyle=("-", "--", ":")[number // 10 % 3],
-            marker=".",
-            capsize=2,
-        )
-    axes.set_xlabel("networks to learn from")
-    axes.set_ylabel("Kendall's tau on the others, mean and standard deviation")
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
-    figure.savefig(path, dpi=120)
 
 
 def _cells(row: Row) -> list[str]:
@@ -97,38 +77,66 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--predictors", default="", help="of Table V, with commas; all by default")
     parser.add_argument("--sizes", default="", help="networks to learn from, as 50,100")
     parser.add_argument("--test", type=int, default=0, help="most networks to order; all others by default")
-    parser.add_argument("--repeats", type=int, default=31, help="random splits of each size")
+    parser.add_argument("--repeats", type=int, default=31, help="random splits of each size; rounds of --speed")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--speed", action="store_true", help="time a fit to all networks and 10,000 predictions")
+    parser.add_argument("--journal", type=Path, help="keep finished splits here; the same command goes on after a stop")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON instead of the table")
     parser.add_argument("--output", type=Path, help="write the table as JSON")
-    parser.add_argument("--picture", type=Path, help="draw tau against size, a PNG")
+    parser.add_argument("--picture", type=Path, help="draw Table V, a PNG")
     return parser
+
+
+def _table(given: argparse.Namespace, data: Evaluations) -> list[Row]:
+    sizes = _sizes(given.sizes, len(data.codes), given.table)
+    names = named(given.predictors) if given.predictors else (DEVELOPMENT if given.table == "VI" else COMPARISON)
+    tasks = [
+        Task(source=given.source, predictor=name, train=size, test=given.test, repeat=repeat, seed=given.seed)
+        for repeat in range(max(1, given.repeats))
+        for size in sizes
+        for name in names
+    ]
+    kept = KeptScores(given.journal, data) if given.journal else None
+    scores, rest = kept.of(tasks) if kept else ([], tasks)
+    for score in with_progress(scored(rest, max(1, given.jobs)), len(rest)):
+        scores.append(score)
+        if kept:
+            kept.add(score)
+    return rows_of(scores, names, sizes)
+
+
+def _draw(given: argparse.Namespace, title: str, rows: list[Row]) -> None:
+    train = min({row.train for row in rows}, key=lambda size: abs(size - DEVELOPMENT_ROWS))
+    split = Task(source=given.source, predictor="", train=train, test=given.test, repeat=0, seed=given.seed)
+    draw([Table(title, rows)], given.picture, split)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the table."""
     parser = _parser()
     given = parser.parse_args(arguments)
+    found: list[Speed] | list[Row]
     try:
-        sizes = _sizes(given.sizes, len(load(given.source).codes), given.table)
-        names = named(given.predictors) if given.predictors else (DEVELOPMENT if given.table == "VI" else COMPARISON)
-        tasks = [
-            Task(source=given.source, predictor=name, train=size, test=given.test, repeat=repeat, seed=given.seed)
-            for size in sizes
-            for name in names
-            for repeat in range(max(1, given.repeats))
-        ]
-        scores = list(with_progress(scored(tasks, max(1, given.jobs)), len(tasks)))
+        data = load(given.source)
+        title = f"{given.source.stem}: {len(data.codes)} networks"
+        if given.speed:
+            names = named(given.predictors) if given.predictors else COMPARISON
+            found = timed = speeds(data, names, rounds=max(1, given.repeats), seed=given.seed)
+            text = speed_text(timed)
+        else:
+            found = rows = _table(given, data)
+            text = text_of(rows)
+            if given.picture:
+                _draw(given, title, rows)
     except MosegedgeError as error:
         parser.exit(error.exit_code, f"{error}\n")
-    table = rows_of(scores, names, sizes)
-    as_json = json.dumps({"table": given.table, "seed": given.seed, "rows": [asdict(row) for row in table]}, indent=2)
+    kind = "speed" if given.speed else given.table
+    record = {"table": kind, "title": title, "seed": given.seed, "rows": [asdict(row) for row in found]}
+    as_json = json.dumps(record, indent=1)
     if given.output:
         given.output.write_text(as_json + "\n")
-    if given.picture:
-        draw(table, given.picture)
-    print(as_json if given.as_json else text_of(table))
+    print(as_json if given.as_json else text)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,13 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import kendalltau, pearsonr, spearmanr
 
 from benchmarks.archives import Floats, load
 from benchmarks.contenders import LOG_FLOPS, contender
+
+Indices = NDArray[np.int64]
 
 PREDICTED_ROWS = 10_000
 MEASURES = ("tau", "spearman", "pearson", "error", "fit_s", "predict_ms")
@@ -143,9 +146,7 @@ def _warm_up(source: Path, predictor: str) -> None:
 def _score(task: Task) -> Score:
     data = _loaded(task.source)
     _warm_up(task.source, task.predictor)
-    rng = np.random.default_rng([task.seed, task.train, task.repeat])
-    order = rng.permutation(len(data.codes))
-    train, test = order[: task.train], order[task.train :][: task.test or None]
+    train, test, rng = _split(task, len(data.codes))
     predictor = contender(task.predictor, data, rng)
     started = time.process_time()
     predictor.fit(data.codes[train], data.miou[train])
@@ -166,6 +167,23 @@ def _score(task: Task) -> Score:
         fit_s=fit_s,
         predict_ms=predict_ms,
     )
+
+
+def prediction_of(task: Task) -> tuple[Floats, Floats, float]:
+    """What the task's predictor says of the networks that it orders, their accuracies, and tau."""
+    data = _loaded(task.source)
+    train, test, rng = _split(task, len(data.codes))
+    predictor = contender(task.predictor, data, rng)
+    predictor.fit(data.codes[train], data.miou[train])
+    found, expected = predictor.predict(data.codes[test]), data.miou[test]
+    return found, expected, _correlations(found, expected)[0]
+
+
+def _split(task: Task, rows: int) -> tuple[Indices, Indices, np.random.Generator]:
+    """Rows to learn from, rows to order, and the generator that goes on to the predictor."""
+    rng = np.random.default_rng([task.seed, task.train, task.repeat])
+    order = rng.permutation(rows)
+    return order[: task.train], order[task.train :][: task.test or None], rng
 
 
 def _correlations(found: Floats, expected: Floats) -> tuple[float, float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import strategies as st
 
 from mosegedge.search.domain import Domain
 from mosegedge.search.predictors.description import CodeDescription, Switch
@@ -16,6 +17,19 @@ STAGED = CodeDescription.of_choices(
 FLAT = CodeDescription.of_choices([2] * 12)
 PADDED = describe(Domain(SearchSpace.load("nano")))
 SPACES = {"staged": STAGED, "flat": FLAT, "padded": PADDED}
+
+
+@st.composite
+def descriptions(draw):
+    """Spaces of one to three stages, each a depth digit and its positions, and some positions that are always on."""
+    choices, switches = [], []
+    for _ in range(draw(st.integers(0, 3))):
+        base, extra = draw(st.integers(0, 2)), draw(st.integers(0, 3))
+        depth = len(choices)
+        choices += [extra + 1, *[draw(st.integers(1, 3)) for _ in range(base + extra)]]
+        switches.append(Switch(depth=depth, base=base, positions=tuple(range(depth + 1, len(choices)))))
+    choices += draw(st.lists(st.integers(1, 4), min_size=0 if choices else 1, max_size=3))
+    return CodeDescription.of_choices(choices, switches=tuple(switches))
 
 
 def accuracy(description, codes):

@@ -81,6 +81,60 @@ def test_the_benchmark_prints_a_table_and_writes_json_and_a_picture(tmp_path, ca
     assert written[1].stat().st_size > 1000
 
 
+def test_an_interrupted_benchmark_goes_on_and_gives_the_same_table(tmp_path, capsys, monkeypatch):
+    from benchmarks import predictors, splits
+
+    residual_archive(tmp_path / "archive.json")
+    source = str(tmp_path / "archive.json")
+    arguments = [source, "--sizes", "20", "--repeats", "3", "--predictors", "tree,rbf", "--json"]
+    predictors.main(arguments)
+    whole = json.loads(capsys.readouterr().out)["rows"]
+    score, done = splits._score, []
+
+    def killed_after_four(task):
+        if len(done) == 4:
+            raise KeyboardInterrupt
+        done.append(task)
+        return score(task)
+
+    arguments += ["--journal", str(tmp_path / "kept.jsonl")]
+    monkeypatch.setattr(splits, "_score", killed_after_four)
+    with pytest.raises(KeyboardInterrupt):
+        predictors.main(arguments)
+    done.clear()
+    predictors.main(arguments)
+    assert [(task.predictor, task.repeat) for task in done] == [("tree", 2), ("rbf", 2)]
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    timeless = {"tau", "spearman", "pearson", "error"}
+    for ours, expected in zip(rows, whole, strict=True):
+        assert {name: ours["mean"][name] for name in timeless} == {name: expected["mean"][name] for name in timeless}
+    residual_archive(tmp_path / "other.json", 50)
+    with pytest.raises(SystemExit):
+        predictors.main([str(tmp_path / "other.json"), *arguments[1:]])
+    assert "scores on other networks" in capsys.readouterr().err
+
+
+def test_speed_times_each_predictor_in_each_round(tmp_path, capsys):
+    from benchmarks.predictors import main
+
+    residual_archive(tmp_path / "archive.json")
+    main([str(tmp_path / "archive.json"), "--speed", "--repeats", "2", "--predictors", "tree,log-flops", "--json"])
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (row["predictor"], row["rows"], row["rounds"]) == ("tree", 60, 2)
+    assert 0 < row["fit_s"] <= row["median_fit_s"]
+    main([str(tmp_path / "archive.json"), "--speed", "--repeats", "1", "--predictors", "tree"])
+    assert "Fitted to 60 networks in 1 rounds" in capsys.readouterr().out
+
+
+def test_labels_are_moved_apart_and_no_further():
+    from benchmarks.predictor_pictures import spread
+
+    assert spread([0.5, 0.9, 0.1], 0.1, 1.0) == pytest.approx([0.5, 0.9, 0.1])
+    moved = spread([0.50, 0.52, 0.51, 0.9], 0.1, 1.0)
+    assert moved == pytest.approx([0.41, 0.61, 0.51, 0.9])
+    assert max(spread([0.99, 0.98], 0.1, 1.0)) <= 1.0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

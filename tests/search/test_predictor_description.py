@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from generated import FLAT, PADDED, SPACES, STAGED, scrambled
+from generated import FLAT, PADDED, SPACES, STAGED, descriptions, scrambled
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,19 +12,6 @@ from mosegedge.search.predictors.description import CodeDescription, Switch
 from mosegedge.search.predictors.encoding import Encoder, Scaler
 from mosegedge.search.predictors.spaces import describe
 from mosegedge.space import SearchSpace
-
-
-@st.composite
-def descriptions(draw):
-    """Spaces of one to three stages, each a depth digit and its positions, and some positions that are always on."""
-    choices, switches = [], []
-    for _ in range(draw(st.integers(0, 3))):
-        base, extra = draw(st.integers(0, 2)), draw(st.integers(0, 3))
-        depth = len(choices)
-        choices += [extra + 1, *[draw(st.integers(1, 3)) for _ in range(base + extra)]]
-        switches.append(Switch(depth=depth, base=base, positions=tuple(range(depth + 1, len(choices)))))
-    choices += draw(st.lists(st.integers(1, 4), min_size=0 if choices else 1, max_size=3))
-    return CodeDescription.of_choices(choices, switches=tuple(switches))
 
 
 @given(descriptions(), st.integers(0, 100))
@@ -106,6 +93,15 @@ def test_arrays_that_are_no_codes_are_refused(codes):
         ({"digits": ((0, 1), (0,)), "groups": ((0,),)}, "groups"),
         ({"digits": ((0, 1), (0,)), "switches": (Switch(depth=0, base=0, positions=(2,)),)}, "switches"),
         ({"digits": ((0, 1), (0,)), "switches": (Switch(depth=0, base=0, positions=(1, 1)),)}, "twice"),
+        ({"digits": ((0, 1), (0,)), "switches": (Switch(depth=0, base=-1, positions=(1,)),)}, "not negative"),
+        ({"digits": ()}, "no position"),
+        (
+            {
+                "digits": ((0, 1), (0, 1), (0, 1)),
+                "switches": (Switch(depth=0, base=0, positions=(1,)), Switch(depth=1, base=0, positions=(2,))),
+            },
+            r"\[1\] are switched themselves",
+        ),
     ],
 )
 def test_descriptions_that_do_not_fit_together_are_refused(wrong, said):

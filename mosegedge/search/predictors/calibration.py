@@ -6,12 +6,17 @@ import numpy as np
 
 from mosegedge.search.predictors.description import Values
 
+_LEAST_RISE = 1e-6
+_FEWEST_STEPS = 4  # two scores may lie so close together that a slope between them means nothing
+
 
 class Quantiles:
     """A rising, piecewise linear map.
 
-    The k-th smallest training score is mapped to the k-th smallest target. Beyond the ends it goes on with the mean
-    slope of the outer quarter, so that a network predicted better than all evaluated ones stays better.
+    The k-th smallest training score is mapped to the k-th smallest target, equal scores to the mean of theirs. Beyond
+    the ends it goes on with the mean slope of the outer quarter, or of the outer five where that is more, so that a
+    network predicted better than all evaluated ones stays better. Between equal targets it still rises, by a millionth
+    of their range at most, so that the order of scores is never lost.
 
     Args:
         scores: Of the training rows.
@@ -19,9 +24,12 @@ class Quantiles:
     """
 
     def __init__(self, scores: Values, y: Values) -> None:
-        knots = np.unique(np.sort(scores), return_index=True)
-        self._scores, self._targets = knots[0], np.sort(y)[knots[1]]
-        quarter = max(1, len(self._scores) // 4)
+        self._scores, first, count = np.unique(np.sort(scores), return_index=True, return_counts=True)
+        self._targets = np.add.reduceat(np.sort(y), first) / count
+        if len(self._scores) > 1:
+            reach = (self._scores - self._scores[0]) / (self._scores[-1] - self._scores[0])
+            self._targets = self._targets + _LEAST_RISE * (y.max() - y.min()) * reach
+        quarter = min(len(self._scores) - 1, max(_FEWEST_STEPS, len(self._scores) // 4))
         self._low_slope = self._slope(0, quarter)
         self._high_slope = self._slope(-1 - quarter, -1)
 

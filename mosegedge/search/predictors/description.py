@@ -36,7 +36,7 @@ class CodeDescription:
     """The codes of one search space: N x D arrays of small integers.
 
     A switched-off position holds no information. In canonical form its digit is 0, and two codes are the same network
-    exactly when their canonical forms are equal.
+    exactly when their canonical forms are equal. A depth digit is never switched off itself.
 
     Attributes:
         digits: The digits that each position can take where it is active, ascending.
@@ -63,6 +63,8 @@ class CodeDescription:
     aggregates: Callable[[Codes], Values] | None = None
 
     def __post_init__(self) -> None:
+        if not self.digits:
+            raise UsageError("A code has no position.", known="It has at least one.")
         for position, digits in enumerate(self.digits):
             if not digits or min(digits) < 0 or tuple(sorted(set(digits))) != digits:
                 raise UsageError(
@@ -75,9 +77,20 @@ class CodeDescription:
         if self.groups and sorted(position for group in self.groups for position in group) != every:
             raise UsageError(f"The groups {self.groups} do not hold every one of {self.length} positions once.")
         switched = [position for switch in self.switches for position in switch.positions]
-        named = {*switched, *(switch.depth for switch in self.switches)}
-        if not named <= set(every) or len(set(switched)) < len(switched):
+        depths = {switch.depth for switch in self.switches}
+        if not {*switched, *depths} <= set(every) or len(set(switched)) < len(switched):
             raise UsageError(f"The switches name a position twice, or one that a code of {self.length} does not have.")
+        if depths & set(switched):
+            raise UsageError(
+                f"The depth digits at {sorted(depths & set(switched))} are switched themselves.",
+                known="A depth digit counts in every code.",
+                fix="Let one depth digit switch the positions, or leave these always active.",
+            )
+        if any(switch.base < 0 for switch in self.switches):
+            raise UsageError(
+                f"The bases of the switches are {[switch.base for switch in self.switches]}.",
+                known="A base is how many positions are active at depth digit 0, so it is not negative.",
+            )
 
     @classmethod
     def of_choices(

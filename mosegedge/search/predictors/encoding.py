@@ -124,11 +124,11 @@ class Encoder:
 
 @dataclass(frozen=True)
 class Scaler:
-    """Maps columns to mean 0 and standard deviation 1; columns that do not vary become 0.
+    """Maps columns to mean 0 and standard deviation 1; columns that do not vary but by rounding become 0.
 
     Args:
         mean: Of each column.
-        sd: Of each column; 1 where it does not vary.
+        sd: Of each column; where it does not vary, its largest value, or 1 if that is smaller.
     """
 
     mean: Values
@@ -138,7 +138,9 @@ class Scaler:
     def of(cls, features: Values) -> Self:
         """A scaler for these rows."""
         mean, sd = features.mean(axis=0), features.std(axis=0)
-        return cls(mean, np.where(sd > 1e-9 * np.maximum(1.0, np.abs(mean)), sd, 1.0))
+        most = np.abs(features).max(axis=0)
+        # A column that is constant here may vary elsewhere; its size is the only unit that is known for it.
+        return cls(mean, np.where(sd > 1e-9 * most, sd, np.maximum(1.0, most)))
 
     def __call__(self, features: Values) -> Values:
         """Standardised features."""

@@ -12,6 +12,7 @@ from mosegedge.search.predictors.description import CodeDescription, Codes, Valu
 from mosegedge.search.predictors.encoding import Encoder
 
 _FEWEST_ROWS = 5
+_LARGEST_TARGET = 1e100  # their squares must be numbers still
 
 
 class Predictor(Protocol):
@@ -56,7 +57,7 @@ class CodePredictor(ABC):
         """Learns from N codes and their N accuracies; whatever an earlier call learned is forgotten.
 
         Raises:
-            SearchError: There are too few rows to learn from, or a target is no finite number.
+            SearchError: There are too few rows to learn from, or a target is no finite number below 1e100.
             UsageError: The codes are not of the described kind.
         """
         codes, y = self.description.checked(codes), np.asarray(y, dtype=np.float64)
@@ -66,10 +67,12 @@ class CodePredictor(ABC):
                 known=f"It needs at least {_FEWEST_ROWS}.",
                 fix="Start the search with a larger --initial.",
             )
-        if y.shape != (len(codes),) or not np.isfinite(y).all():
+        if y.shape != (len(codes),) or not np.isfinite(y).all() or np.abs(y).max() > _LARGEST_TARGET:
             raise SearchError(
-                f"The predictor {self.name} was given {len(codes)} codes and targets of the shape {y.shape}.",
-                known="It learns from one finite number a code.",
+                f"The predictor {self.name} was given {len(codes)} codes and targets of the shape {y.shape}"
+                f"{_first_wrong(y)}.",
+                known=f"It learns from one finite number a code, of at most {_LARGEST_TARGET:.0e}.",
+                fix="Leave failed networks out, and give accuracies as shares or per cent.",
             )
         self._fit(codes, y)
         self._fitted = True
@@ -97,3 +100,8 @@ class CodePredictor(ABC):
 
     @abstractmethod
     def _predict(self, codes: Codes) -> Values: ...
+
+
+def _first_wrong(y: Values) -> str:
+    wrong = ~(np.abs(y) <= _LARGEST_TARGET)
+    return f"; number {np.flatnonzero(wrong)[0]} is {y[wrong][0]}" if y.ndim == 1 and wrong.any() else ""

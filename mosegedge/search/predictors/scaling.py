@@ -26,7 +26,7 @@ class TargetScale:
     def of(cls, y: Values) -> Self:
         """A scale for these targets; differences of rounding do not count."""
         mean, sd = float(y.mean()), float(y.std())
-        return cls(mean, sd if sd > 1e-12 * max(1.0, float(np.abs(y).max())) else 0.0)
+        return cls(mean, sd if sd > 1e-12 * float(np.abs(y).max()) else 0.0)
 
     def __call__(self, y: Values) -> Values:
         """Targets of mean 0 and standard deviation 1."""
