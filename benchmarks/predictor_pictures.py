@@ -10,6 +10,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ _MOST_SCATTERED = len(_SCATTERED)
 _TEXT = 8
 _LABEL_HEIGHT = 0.034
 _PICTURE_DPI = 100
+_PICTURE_COLOURS = 128  # a palette makes the file a third as large
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,14 @@ def draw(tables: Sequence[Table], path: Path, scattered: Task) -> None:
         scattered: The split; its predictor plays no part.
     """
     from matplotlib.figure import Figure
+    from PIL import Image
 
     figure = Figure(figsize=(6.6 * max(2, len(tables)), 9.0), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(1.75, 1))
-    for axes, table in zip(above.subplots(1, len(tables), squeeze=False)[0], tables, strict=True):
-        _curves(axes, table)
+    (above,), (below,) = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.75, 1))
+    panels = above.subplots(1, len(tables), sharey=True, squeeze=False)[0]
+    ends = [_curves(axes, table) for axes, table in zip(panels, tables, strict=True)]
+    for axes, table, of_lines in zip(panels, tables, ends, strict=True):  # the limits are known now
+        _names(axes, table, of_lines, room=60 * len(tables))
     measured = {row.predictor for table in tables for row in table.rows}
     names = [name for name in _SCATTERED if name in measured] or sorted(measured)[:_MOST_SCATTERED]
     for axes, name in zip(
@@ -82,7 +87,9 @@ def draw(tables: Sequence[Table], path: Path, scattered: Task) -> None:
         f"mIoU predicted from {scattered.train} networks ({scattered.source.stem}, one split)", fontsize=_TEXT + 1
     )
     below.supylabel(f"true mIoU of {len(true)} others", fontsize=_TEXT + 1)
-    figure.savefig(path, dpi=_PICTURE_DPI, pil_kwargs={"optimize": True})
+    drawn = BytesIO()
+    figure.savefig(drawn, dpi=_PICTURE_DPI)
+    Image.open(drawn).convert("RGB").quantize(_PICTURE_COLOURS).save(path, "PNG", optimize=True)
 
 
 def _scatter(axes: Axes, found: Floats, true: Floats, title: str, colour: str) -> None:
@@ -96,19 +103,18 @@ def _scatter(axes: Axes, found: Floats, true: Floats, title: str, colour: str) -
     _plain(axes)
 
 
-def _curves(axes: Axes, table: Table) -> None:
-    """Means with standard deviations; each line has its name at its right end."""
-    names = list(dict.fromkeys(row.predictor for row in table.rows))
-    sizes = sorted({row.train for row in table.rows})
-    step = max(sizes[-1] - sizes[0], 1) / 150
-    ends = []
+def _curves(axes: Axes, table: Table) -> dict[str, tuple[float, float]]:
+    """Means with standard deviations; gives the right end of each line."""
+    names, sizes, step = _names_sizes_and_step(table)
+    ends = {}
     for number, name in enumerate(names):
         rows = [row for row in table.rows if row.predictor == name]
         aside = step * (number - len(names) / 2)  # bars beside each other can be told apart
         own = name in _COLOURS
+        x, tau = [row.train + aside for row in rows], [row.mean["tau"] for row in rows]
         axes.errorbar(
-            [row.train + aside for row in rows],
-            [row.mean["tau"] for row in rows],
+            x,
+            tau,
             yerr=[row.sd["tau"] for row in rows],
             color=_COLOURS.get(name, _OTHERS),
             linewidth=1.8 if own else 1.0,
@@ -117,21 +123,34 @@ def _curves(axes: Axes, table: Table) -> None:
             markersize=3.5 if own else 2.5,
             zorder=3 if own else 2,
         )
-        ends.append((rows[-1].mean["tau"], name, rows[-1].train + aside))
+        ends[name] = x[-1], tau[-1]
+    axes.set_xticks(sizes)
+    splits = " or ".join(map(str, sorted({row.repeats for row in table.rows})))
+    axes.set_title(f"{table.title}, {splits} splits", fontsize=_TEXT + 2, loc="left")
+    axes.set_xlabel("networks to learn from", fontsize=_TEXT + 1, loc="left")
+    axes.set_ylabel("Kendall's tau on the others, mean and standard deviation", fontsize=_TEXT + 1)
+    _plain(axes)
+    return ends
+
+
+def _names(axes: Axes, table: Table, ends: dict[str, tuple[float, float]], *, room: int) -> None:
+    """Writes at the right which line is which."""
+    _, sizes, step = _names_sizes_and_step(table)
     low, high = axes.get_ylim()
-    places = spread([end[0] for end in ends], _LABEL_HEIGHT * (high - low), high)
-    for (tau, name, x), y in zip(ends, places, strict=True):
-        colour, at = _COLOURS.get(name, _OTHER_NAMES), sizes[-1] + 16 * step
+    at = sizes[-1] + 16 * step
+    places = spread([tau for _, tau in ends.values()], _LABEL_HEIGHT * (high - low), high)
+    for (name, (x, tau)), y in zip(ends.items(), places, strict=True):
+        colour = _COLOURS.get(name, _OTHER_NAMES)
         axes.plot([x + step, at], [tau, y], color=colour, linewidth=0.5, alpha=0.8)
         axes.text(at + step, y, f"{tau:.3f}  {name}", color=colour, fontsize=_TEXT, va="center")
-    axes.set_xlim(sizes[0] - 12 * step, sizes[-1] + 84 * step)
-    axes.set_xticks(sizes)
-    axes.set_title(table.title, fontsize=_TEXT + 2, loc="left")
-    axes.set_xlabel("networks to learn from", fontsize=_TEXT + 1, loc="left")
-    repeats = sorted({row.repeats for row in table.rows})
-    splits = " or ".join(map(str, repeats))
-    axes.set_ylabel(f"Kendall's tau on the others, mean and sd of {splits} splits", fontsize=_TEXT + 1)
-    _plain(axes)
+    axes.set_xlim(sizes[0] - 12 * step, sizes[-1] + room * step)
+    axes.set_ylim(low, high)
+
+
+def _names_sizes_and_step(table: Table) -> tuple[list[str], list[int], float]:
+    names = list(dict.fromkeys(row.predictor for row in table.rows))
+    sizes = sorted({row.train for row in table.rows})
+    return names, sizes, max(sizes[-1] - sizes[0], 1) / 150
 
 
 def spread(places: Sequence[float], least: float, highest: float) -> list[float]:
