@@ -1,12 +1,14 @@
 """What one inner search costs: NSGA-II on (predictor, latency), and how its time is shared out.
 
 Shares are of CPU time, so that other work on the machine does not count. `operators for codes` are this project's
-crossover, mutation, repair, tournament and search for duplicates; `pymoo` is all else but predictor and latency.
+crossover, mutation, repair, tournament and search for duplicates, which pymoo calls, and the problem that hands codes
+to predictor and profile; `pymoo` is all else but predictor and latency. `pymoo_share` is that part alone,
+`optimiser_share` is it with the operators.
 
-The predictor is fitted to made-up accuracies, the latencies are a law of multiply-adds in the form that a profile has;
-neither changes what the search costs.
+Latencies are those of a profile, asked for as a search does. The predictor is fitted to made-up accuracies, which
+changes nothing of what it costs.
 
-Example: python -m benchmarks.inner --space mosegnas --predictor ranknet
+Example: python -m benchmarks.inner --profile epyc/mosegnas-fp32 --predictor ranknet
 """
 
 from __future__ import annotations
@@ -23,11 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pymoo.core.population import Population
 
-from mosegedge.profiling.latency import LatencyModel
+from mosegedge.profiling import load_profile
 from mosegedge.search import inner, problem
 from mosegedge.search.accuracy import WITH_DEVIATIONS, optimistic
 from mosegedge.search.config import InnerMethod, configuration
+from mosegedge.search.costs import Costs, costs_of, minimised
 from mosegedge.search.domain import Domain
+from mosegedge.search.objectives import Objectives, costs_among
 from mosegedge.search.predictors.interface import Predictor
 from mosegedge.search.predictors.registry import make_predictor
 from mosegedge.search.predictors.spaces import describe
@@ -40,7 +44,14 @@ Floats = NDArray[np.float64]
 
 METHODS: tuple[InnerMethod, ...] = ("nsga2", "moead", "random")
 _MANY = 100_000
-_OPERATORS = (problem.CodeCrossover, problem.CodeMutation, problem.CanonicalRepair, problem.CodeDuplicates)
+_OPERATORS = (
+    (problem.CodeCrossover, "_do"),
+    (problem.CodeMutation, "_do"),
+    (problem.CanonicalRepair, "_do"),
+    (problem.CodeDuplicates, "_do"),
+    (problem.CodeProblem, "_evaluate"),
+    (inner, "binary_tournament"),
+)
 
 
 class Stopwatch:
@@ -68,8 +79,8 @@ class Stopwatch:
     @contextmanager
     def operators(self) -> Iterator[None]:
         """Times the operators of this project's inner search as long as it is open, pymoo's populations apart."""
-        places: list[tuple[Any, str, str]] = [(owner, "_do", "operators for codes") for owner in _OPERATORS]
-        places += [(inner, "binary_tournament", "operators for codes"), (Population, "get", "pymoo")]
+        places: list[tuple[Any, str, str]] = [(*place, "operators for codes") for place in _OPERATORS]
+        places.append((Population, "get", "pymoo"))
         before = [getattr(owner, attribute) for owner, attribute, _ in places]
         for (owner, attribute, name), function in zip(places, before, strict=True):
             setattr(owner, attribute, self.timed(name, function))
@@ -81,16 +92,16 @@ class Stopwatch:
 
 
 def inner_search(
-    domain: Domain, model: LatencyModel, predictor: Predictor, name: str, method: InnerMethod
+    costs: Costs, goals: Objectives, predictor: Predictor, name: str, method: InnerMethod
 ) -> dict[str, Any]:
     """Times one search of 100 x 1000 and shares its time out."""
-    watch = Stopwatch()
+    watch, domain = Stopwatch(), costs.domain
     exploration = float(name in WITH_DEVIATIONS)
     hoped = watch.timed("predictor", lambda codes: optimistic(predictor, codes, exploration))
-    latency = watch.timed("latency", lambda codes: model.predict(codes)[0])
+    latency = watch.timed("latency", lambda codes: costs.means(costs_among(goals), codes))
 
     def objectives(codes: Codes) -> Floats:
-        return np.stack([-hoped(codes), latency(codes)], axis=1)
+        return minimised(goals, latency(codes), hoped(codes))
 
     rng = np.random.default_rng(1)
     settings = replace(configuration("paper").inner, method=method)
@@ -152,21 +163,16 @@ def uniformity(rng: np.random.Generator, instances: int = 20) -> dict[str, Any]:
 def main() -> None:
     """Prints all of it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--space", default="mosegnas")
+    parser.add_argument("--profile", default="epyc/mosegnas-fp32")
     parser.add_argument("--predictor", default="gp,ranknet,ranknet-paper", help="names with commas")
     parser.add_argument("--method", default="nsga2", help="nsga2, moead or random; names with commas")
     parser.add_argument("--rows", type=int, default=260, help="evaluated networks that the predictor learned from")
     given = parser.parse_args()
-    space = SearchSpace.load(given.space)
-    domain, rng = Domain(space), np.random.default_rng(0)
-    model = LatencyModel(
-        space=space,
-        name="made up",
-        device="none",
-        entry_ms=space.entry_flops / 1e9 + 0.02,
-        constant_ms=np.full(5, 0.3),
-        relative_sd=0.03,
-    )
+    profile = load_profile(given.profile)
+    space = SearchSpace.load(profile.space.name)
+    domain, rng = Domain(space, tuple(profile.protocol.scales)), np.random.default_rng(0)
+    model, goals = profile.latency_model(space), configuration("paper").goals
+    costs = costs_of(domain, space, model)
     codes = np.unique(domain.sample(given.rows, rng), axis=0)
     miou = 0.5 + 0.05 * np.log(space.flops(codes) / 1e9) + rng.normal(0, 0.003, len(codes))
     many = domain.sample(_MANY, rng)
@@ -176,12 +182,13 @@ def main() -> None:
         predictor = make_predictor(name, description, np.random.default_rng(0))
         predictor.fit(codes, miou)
         searches += [
-            inner_search(domain, model, predictor, name, method)
+            inner_search(costs, goals, predictor, name, method)
             for method in METHODS
             if method in given.method.split(",")
         ]
     record = {
         "space": space.name,
+        "profile": profile.name,
         "searches": searches,
         "cpu_seconds_of_100000_latencies": per_call(lambda: model.predict(many)),
         "cpu_seconds_of_100000_features": per_call(lambda: predictor._encoder.features(many)),

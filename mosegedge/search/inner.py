@@ -18,6 +18,7 @@ from pymoo.operators.selection.tournament import TournamentSelection
 from mosegedge.search.config import InnerSettings
 from mosegedge.search.domain import CodeDomain
 from mosegedge.search.dominance import nondominated
+from mosegedge.search.predictors.threads import one_blas_thread
 from mosegedge.search.problem import (
     CanonicalRepair,
     CodeCrossover,
@@ -57,11 +58,9 @@ def minimise(
     Returns:
         Codes and objectives of non-dominated, feasible codes, each once; empty if none is feasible.
     """
-    if settings.method == "random":
-        return _by_chance(domain, problem, settings, initial, rng)
-    if settings.method == "moead":
-        return _by_moead(domain, problem, settings, initial, rng)
-    return _by_nsga2(domain, problem, settings, initial, rng)
+    search = {"random": _by_chance, "moead": _by_moead, "nsga2": _by_nsga2}[settings.method]
+    with one_blas_thread():  # predictors ask for it again with every call, which costs nothing inside
+        return search(domain, problem, settings, initial, rng)
 
 
 def _by_nsga2(

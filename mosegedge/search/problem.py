@@ -122,4 +122,5 @@ def binary_tournament(
 
 def row_keys(codes: Codes) -> list[bytes]:
     """One comparable value per row: equal rows have equal keys."""
-    return [row.tobytes() for row in codes.astype(np.uint8)]
+    rows: list[bytes] = codes.astype(np.uint8).view(f"V{codes.shape[1]}").ravel().tolist()
+    return rows

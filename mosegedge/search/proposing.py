@@ -131,8 +131,8 @@ class Proposer:
 
     def _objectives(self, predictor: Predictor, codes: Codes) -> Floats:
         """N x M predicted objectives, minus mIoU first where it is one."""
-        hoped = optimistic(predictor, codes, self.config.exploration)
-        return np.roll(self._minimised(codes, hoped), 1, axis=1)
+        values = self._minimised(codes, optimistic(predictor, codes, self.config.exploration))
+        return values[:, np.arange(-1, values.shape[1] - 1)]
 
     def _minimised(self, codes: Codes, miou: Floats) -> Floats:
         """N x M objectives as the archive has them."""

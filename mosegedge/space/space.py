@@ -22,6 +22,7 @@ from mosegedge.space.presets import Preset
 
 SCALES = 5
 _WIDTHS = _RATIOS = 3
+_EXPANSIONS = [position for stage in STAGES for position in stage.expansions]
 _Number = TypeVar("_Number", np.int64, np.float64)
 
 
@@ -172,25 +173,37 @@ class SearchSpace:
 
         This is the one place that knows how a code becomes layers; everything else goes through it.
         """
-        columns = [codes[:, STEM_DEPTH] * _WIDTHS + codes[:, STEM_WIDTH]]
-        start, incoming = 2 * _WIDTHS, codes[:, STEM_WIDTH]
+        factors, starts = self._walk
+        table = (codes @ factors + starts).astype(np.int64)  # exact: the numbers are small integers
+        layers = table[:, 1:-1]
+        layers[codes[:, _EXPANSIONS] == 0] = -1
+        return table
+
+    @cached_property
+    def _walk(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """By how much each digit moves the entry of each slot, 29 x slots, and the entries where all digits are 0.
+
+        The options of a slot are numbered digit by digit, so an entry is linear in the digits.
+        """
+        factors = np.zeros((len(code_arrays.UPPER_BOUNDS), len(self.slots)))
+        starts = np.zeros(len(self.slots))
+        factors[[STEM_DEPTH, STEM_WIDTH], 0] = _WIDTHS, 1
+        start, incoming, slot = 2 * _WIDTHS, STEM_WIDTH, 1
         for stage in STAGES:
-            width = codes[:, stage.width]
             for layer, position in enumerate(stage.expansions):
-                options = width * _RATIOS + codes[:, position] - 1
+                factors[[stage.width, position], slot] = _RATIOS, 1
+                starts[slot] = start - 1  # expansion digits count from 1
                 if layer == 0:
-                    options, count = incoming * _WIDTHS * _RATIOS + options, _WIDTHS * _WIDTHS * _RATIOS
-                else:
-                    count = _WIDTHS * _RATIOS
-                columns.append(np.where(codes[:, position] > 0, start + options, -1))
-                start += count
-            incoming = width
-        c8, c16, c32 = (codes[:, STAGES[stage].width] for stage in (1, 2, 3))
-        decoder = c16 * _WIDTHS + c32
-        columns.append(start + decoder + (0 if self.preset.decoder.spatial else c8 * _WIDTHS * _WIDTHS))
-        table = np.stack(columns, axis=1)
-        offset = codes[:, [SCALE]] * (len(self.entries) // SCALES)
-        return np.where(table >= 0, table + offset, -1)
+                    factors[incoming, slot] = _WIDTHS * _RATIOS
+                start += _WIDTHS * _RATIOS * (_WIDTHS if layer == 0 else 1)
+                slot += 1
+            incoming = stage.width
+        c8, c16, c32 = (stage.width for stage in STAGES[1:])
+        factors[[c16, c32], slot] = _WIDTHS, 1
+        factors[c8, slot] = 0 if self.preset.decoder.spatial else _WIDTHS * _WIDTHS
+        starts[slot] = start
+        factors[SCALE] = len(self.entries) // SCALES
+        return factors, starts
 
     def params(self, codes: Codes) -> NDArray[np.int64]:
         """Parameters of each code, auxiliary heads left out."""

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from generated import FLAT, SPACES, STAGED, accuracy, scrambled
-from hypothesis import given
+from generated import FLAT, SPACES, STAGED, accuracy, descriptions, scrambled
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 from scipy.stats import kendalltau
@@ -49,24 +49,35 @@ def test_it_orders_networks_that_it_has_not_seen(name):
     assert np.abs(process.predict(fresh) - expected).mean() < 0.3 * expected.std()
 
 
-def test_predictions_agree_with_the_textbook_formula(rng):
-    process, codes = fitted(STAGED, 30)
-    y, fresh = accuracy(STAGED, codes), STAGED.sample(7, rng)
-    found, z = process.hyperparameters, (y - y.mean()) / y.std()
-    every = np.concatenate([codes, fresh])
-    features = process._encoder.features(every)
-    sd = features[:30].std(axis=0)
-    scaled = (features - features[:30].mean(axis=0)) / np.where(sd > 0, sd, 1)
-    parts = [features[:, columns] / np.sqrt(2) for columns in process._encoder.groups]
-    parts += [scaled[:, [column]] / 2 for column in range(process._encoder.columns, features.shape[1])]
+def textbook(process, codes, y, fresh):
+    """Means and standard deviations by the formulas as they are written, pair by pair and by solving."""
+    count, encoder, found = len(codes), process._encoder, process.hyperparameters
+    features = encoder.features(np.concatenate([codes, fresh]))
+    sd = features[:count].std(axis=0)
+    scaled = (features - features[:count].mean(axis=0)) / np.where(sd > 1e-9, sd, 1)
+    parts = [features[:, columns] / np.sqrt(2) for columns in encoder.groups]
+    parts += [scaled[:, [column]] / 2 for column in range(encoder.columns, features.shape[1])]
     q = sum(w * ((part[:, None] - part) ** 2).sum(axis=2) for w, part in zip(found.weights, parts, strict=True))
     r = np.sqrt(5 * q)
     kernel = found.linear * scaled @ scaled.T / features.shape[1]
     kernel += found.matern * (1 + r + r**2 / 3) * np.exp(-r)
-    solved = np.linalg.solve(kernel[:30, :30] + found.noise * np.eye(30), kernel[:30, 30:])
+    known, new = slice(0, count), slice(count, None)
+    solved = np.linalg.solve(kernel[known, known] + found.noise * np.eye(count), kernel[known, new])
+    variance = np.diag(kernel[new, new] - kernel[new, known] @ solved)
+    return y.mean() + y.std() * (y - y.mean()) / y.std() @ solved, y.std() * np.sqrt(np.maximum(variance, 0))
+
+
+@settings(max_examples=20)
+@given(descriptions(), st.integers(0, 1000))
+def test_predictions_agree_with_the_textbook_formula(description, seed):
+    rng = np.random.default_rng(seed)
+    codes, y, fresh = description.sample(15, rng), rng.normal(0.5, 0.1, 15), description.sample(9, rng)
+    process = GaussianProcess(description).fit(codes, y)
     mean, sd = process.predict_with_std(fresh)
-    assert mean == pytest.approx(y.mean() + y.std() * z @ solved)
-    assert sd == pytest.approx(y.std() * np.sqrt(np.diag(kernel[30:, 30:] - kernel[30:, :30] @ solved)), rel=1e-5)
+    expected_mean, expected_sd = textbook(process, codes, y, fresh)
+    assert mean == pytest.approx(expected_mean, rel=1e-9)
+    assert sd**2 == pytest.approx(expected_sd**2, rel=1e-7, abs=1e-12)
+    assert process.predict(fresh) == pytest.approx(mean, rel=1e-12)
 
 
 @pytest.mark.parametrize("name", SPACES)

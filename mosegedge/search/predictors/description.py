@@ -127,6 +127,11 @@ class CodeDescription:
         active[:, positions] = codes[:, depths] >= missing
         return active
 
+    def active_counts(self, codes: Codes) -> Codes:
+        """N x switches: how many positions each of them switches on."""
+        depths, bases, lengths = self._switch_sizes
+        return np.asarray(np.minimum(np.maximum(codes.take(depths, axis=1) + bases, 0), lengths))
+
     def canonical(self, codes: Codes) -> Codes:
         """The codes with 0 at every switched-off position."""
         return np.where(self.active(codes), codes, 0)
@@ -164,10 +169,9 @@ class CodeDescription:
         if codes.ndim != 2 or codes.shape[1] != self.length or codes.dtype.kind not in "iu":
             raise UsageError(f"Codes are N x {self.length} integers; these are {codes.shape} of type {codes.dtype}.")
         rows: Codes = codes.astype(np.int64, copy=False)
-        table = self.value_table
-        inside = (rows >= 0) & (rows < table.shape[1])
-        known = inside & ~np.isnan(table[np.arange(self.length), np.where(inside, rows, 0)])
-        wrong = ~known & self.active(rows)
+        known, width = self._known_digits
+        places = np.clip(rows, -1, width) + np.arange(1, known.size, width + 2)
+        wrong = self.active(rows) & ~known.take(places)
         if wrong.any():
             row, position = (int(index) for index in np.argwhere(wrong)[0])
             raise UsageError(
@@ -175,6 +179,19 @@ class CodeDescription:
                 known=f"Its digits are {list(self.digits[position])}.",
             )
         return rows
+
+    @cached_property
+    def _switch_sizes(self) -> tuple[Codes, Codes, Codes]:
+        """Of each switch: its depth digit, its base, and the number of its positions."""
+        rows = [(switch.depth, switch.base, len(switch.positions)) for switch in self.switches]
+        columns = np.array(rows, dtype=np.int64).reshape(-1, 3)
+        return columns[:, 0], columns[:, 1], columns[:, 2]
+
+    @cached_property
+    def _known_digits(self) -> tuple[NDArray[np.bool_], int]:
+        """Of each position which digits it has, with one digit too low before and one too high after; their width."""
+        table = ~np.isnan(self.value_table)
+        return np.pad(table, ((0, 0), (1, 1))), table.shape[1]
 
     @cached_property
     def _switch_table(self) -> tuple[Codes, Codes, Codes]:

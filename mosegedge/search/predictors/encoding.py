@@ -67,24 +67,23 @@ class Encoder:
         return np.concatenate([self._masked_one_hot(codes, active), self._aggregates_of(codes, active)], axis=1)
 
     def _masked_one_hot(self, codes: Codes, active: Active) -> Values:
-        count = self.columns
-        marked = np.zeros((len(codes), count + 1))  # switched-off positions mark the last column, which is cut off
-        columns = self._column_of_digit[np.arange(codes.shape[1]), np.where(active, codes, 0)]
-        np.put_along_axis(marked, np.where(active, columns, count), 1.0, axis=1)
-        return marked[:, :count]
+        positions, digits = self._masked_columns
+        return np.asarray(np.where(active, codes, -1).take(positions, axis=1) == digits, dtype=np.float64)
 
     def _masked_numbers(self, codes: Codes, active: Active) -> Values:
-        values = self.description.value_table[np.arange(codes.shape[1]), np.where(active, codes, 0)]
-        return np.where(active, values, 0.0)
+        table = self._numbers
+        places = np.where(active, codes, table.shape[1] - 1)
+        places += np.arange(0, table.size, table.shape[1])
+        return table.take(places)
 
     def _aggregates_of(self, codes: Codes, active: Active) -> Values:
         description = self.description
         numbers = self._masked_numbers(codes, active)
-        columns = []
-        for switch in description.switches:
-            count = active[:, switch.positions].sum(axis=1)
-            columns += [count, numbers[:, switch.positions].sum(axis=1) / np.maximum(count, 1)]
-        parts = [np.stack(columns, axis=1) if columns else np.zeros((len(codes), 0)), numbers[:, self._alone]]
+        counts = description.active_counts(codes)
+        sums = [numbers.take(switch.positions, axis=1).sum(axis=1) for switch in description.switches]
+        means = np.stack(sums, axis=1) / np.maximum(counts, 1) if sums else np.zeros((len(codes), 0))
+        of_switches = np.stack([counts, means], axis=2).reshape(len(codes), 2 * counts.shape[1])
+        parts = [of_switches, numbers[:, self._alone]]
         if description.aggregates is not None:
             further = np.asarray(description.aggregates(np.where(active, codes, 0)), dtype=np.float64)
             if further.ndim != 2 or len(further) != len(codes) or not np.isfinite(further).all():
@@ -101,12 +100,15 @@ class Encoder:
         return [position for position in range(self.description.length) if position not in used]
 
     @cached_property
-    def _column_of_digit(self) -> Columns:
-        """D x (highest digit + 1): the one-hot column of a digit at a position."""
-        table = np.zeros(self.description.value_table.shape, dtype=np.int64)
-        known = ~np.isnan(self.description.value_table)
-        table[known] = np.arange(self.columns)
-        return table
+    def _numbers(self) -> Values:
+        """What a digit at a position stands for, and 0 in a last column for positions that are switched off."""
+        return np.pad(self.description.value_table, ((0, 0), (0, 1)))
+
+    @cached_property
+    def _masked_columns(self) -> tuple[Columns, Columns]:
+        """Position and digit of each column of `one_hot`."""
+        table = np.argwhere(~np.isnan(self.description.value_table))
+        return table[:, 0], table[:, 1]
 
     @cached_property
     def _plain_columns(self) -> tuple[Columns, Columns]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -26,11 +27,23 @@ class SpaceCosts:
     def __call__(self, codes: Codes) -> Values:
         """N x 6."""
         entries = self.space.entries_of(codes)
-        flops = np.append(self.space.entry_flops, 0)[entries].astype(np.float64)
-        params = np.append(self.space.entry_params, 0)[entries].sum(axis=1)
+        flops, params, sums = self._tables
+        of_layers = np.take(flops, entries)
+        totals = of_layers @ sums  # exact: sums of integers below 2^53
+        totals[:, -1] = np.take(params, entries).sum(axis=1)
+        return np.log(totals, out=totals)
+
+    @cached_property
+    def _tables(self) -> tuple[Values, Values, Values]:
+        """Multiply-adds and parameters of each entry, 0 at the end for -1; and slots x 6: what is summed up."""
+        flops = np.append(self.space.entry_flops, 0).astype(np.float64)
+        params = np.append(self.space.entry_params, 0).astype(np.float64)
+        sums = np.zeros((len(self.space.slots), len(STAGES) + 2))
         bounds = np.cumsum([1, *(stage.max_depth for stage in STAGES)])
-        stages = [flops[:, start:stop].sum(axis=1) for start, stop in pairwise(bounds)]
-        return np.asarray(np.log(np.stack([*stages, flops.sum(axis=1), params], axis=1)))
+        for stage, (start, stop) in enumerate(pairwise(bounds)):
+            sums[start:stop, stage] = 1
+        sums[:, len(STAGES)] = 1
+        return flops, params, sums
 
 
 def describe(domain: Domain) -> CodeDescription:

@@ -12,14 +12,17 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 
 @cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """BLAS of numpy and scipy uses one thread inside."""
-    with _controller().limit(limits=1, user_api="blas"):
+    """BLAS of numpy and scipy uses one thread inside; asking for it again inside costs next to nothing."""
+    if all(library.num_threads == 1 for library in _blas().lib_controllers):
+        yield
+        return
+    with _blas().limit(limits=1):
         yield
 
 
