@@ -19,7 +19,7 @@ README = (Path(__file__).parents[1] / "README.md").read_text()
 SPACE = "nano:96x192:19"
 PROFILE = "local/nano-96x192-19-fp32"
 SMALL = {
-    "profile": f"--space {SPACE} --scales 0,1 --networks 8 --passes 2",
+    "profile": f"--space {SPACE} --scales 0 --networks 8 --passes 2",
     "search": "--supernet runs/supernet --initial 6 --generations 1 --evaluations 2 --inner-generations 4 "
     "--guide-pictures 4 --statistics-pictures 8 --chosen 2",
     "export": "--supernet runs/supernet",

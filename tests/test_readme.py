@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import re
 import shlex
 import subprocess
@@ -11,6 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from mosegedge.cli.main import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -22,11 +24,17 @@ COMMANDS = [line for line in CONSOLE if line.startswith("mosegedge ")]
 TARGETS = [line for line in CONSOLE if line.startswith("make ")]
 
 
-@functools.cache
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mosegedge", *arguments]
-    wide = os.environ | {"COLUMNS": "250"}  # so that no line of a help text is wrapped
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=wide)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+@functools.cache
+def help_of(*names: str) -> str:
+    """The help text of a command; empty where there is no such command."""
+    # So wide that no line is wrapped.
+    result = CliRunner().invoke(app, [*names, "--help"], env={"COLUMNS": "250"}, prog_name="mosegedge")
+    return result.stdout if result.exit_code == 0 else ""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -46,22 +54,21 @@ def test_the_two_commands_that_set_everything_up_are_targets() -> None:
 def test_commands_and_their_options_exist(line: str) -> None:
     words = shlex.split(line)[1:]
     names = [word for word in words[:2] if re.fullmatch(r"[a-z]+", word)]
-    help_text = run(*names[:2], "--help") if run(*names[:2], "--help").returncode == 0 else run(names[0], "--help")
-    assert help_text.returncode == 0
-    shown = re.sub(r"[│\s]+", " ", help_text.stdout)
+    shown = re.sub(r"[│\s]+", " ", help_of(*names) or help_of(names[0]))
+    assert shown
     for option in (word for word in words if word.startswith("--")):
         assert f"{option} " in shown, f"{line}: {option}"
 
 
 def test_every_command_has_help_with_an_example_json_and_a_row_in_the_readme() -> None:
-    listed = re.findall(r"^│ ([a-z]+)  ", run("--help").stdout, re.MULTILINE)
+    listed = re.findall(r"^│ ([a-z]+)  ", help_of(), re.MULTILINE)
     assert {"demo", "profile", "profiles", "predict", "devices", "data", "train", "search", "report"} <= set(listed)
     for name in listed:
-        groups = [name] if "COMMAND [ARGS]" not in run(name, "--help").stdout else [
-            f"{name} {sub}" for sub in re.findall(r"^│ ([a-z]+)  ", run(name, "--help").stdout, re.MULTILINE)
+        groups = [name] if "COMMAND [ARGS]" not in help_of(name) else [
+            f"{name} {sub}" for sub in re.findall(r"^│ ([a-z]+)  ", help_of(name), re.MULTILINE)
         ]  # fmt: skip
         for command in groups:
-            text = run(*command.split(), "--help").stdout
+            text = help_of(*command.split())
             assert "Example: mosegedge" in text, command
             assert "--json" in text, command
             last = command.split()[-1]
@@ -99,3 +106,4 @@ def test_wrong_input_ends_with_a_message_and_the_documented_exit_code(arguments:
 
 def test_version_and_help_agree_with_the_module() -> None:
     assert run("--version").stdout.startswith("mosegedge 0.")
+    assert " Usage: " in run("--help").stdout

@@ -57,8 +57,8 @@ def test_wheel_is_used_and_not_the_checkout(installed: Path, tmp_path: Path) -> 
 
 
 def test_installed_package_profiles_this_machine(installed: Path, tmp_path: Path) -> None:
-    arguments = ("profile", "--space", "nano:96x192:19", "--scales", "0", "--networks", "8", "--passes", "2", "--json")
-    result = json.loads(run(installed, *arguments, cwd=tmp_path))
+    arguments = "profile --space nano:96x192:19 --scales 0 --method networks --networks 8 --passes 2 --json"
+    result = json.loads(run(installed, *arguments.split(), cwd=tmp_path))
     assert (tmp_path / result["path"]).is_file()
     assert "nano-96x192-19" in result["path"]
 

@@ -10,17 +10,19 @@ and its protocol, the journal, the files.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+from unittest.mock import patch
 
 TESTS = Path(__file__).parents[1]
 if __name__ == "__main__":
@@ -29,6 +31,8 @@ if __name__ == "__main__":
 import ascendboard  # noqa: E402
 import nvidiabox  # noqa: E402
 from opensshd import USER, Sshd, make_key  # noqa: E402
+
+from mosegedge.cli.main import main  # noqa: E402
 
 README = (TESTS.parent / "README.md").read_text()
 SPACE = "nano:96x192:19"
@@ -39,6 +43,14 @@ SEARCH = (
 )
 _COMMANDS = ("profile", "search", "export")
 TRAIN = f"train --space {SPACE} --data scenes --steps 3 --batch-size 2 --output runs/supernet"
+
+
+class Result(NamedTuple):
+    """What a command ended with."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 @dataclass(frozen=True)
@@ -53,12 +65,21 @@ class Rehearsal:
     project: Path
     environment: dict[str, str]
 
-    def run(self, arguments: str) -> subprocess.CompletedProcess[str]:
-        """Runs `mosegedge` with these arguments."""
-        command = [sys.executable, "-m", "mosegedge", *shlex.split(arguments)]
-        return subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd=self.project, env=self.environment
-        )
+    def run(self, arguments: str) -> Result:
+        """Runs `mosegedge` with these arguments, in this process: torch is imported once for all of them."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            patch.dict(os.environ, self.environment, clear=True),
+            patch.object(sys, "argv", ["mosegedge", *shlex.split(arguments)]),
+            chdir(self.project),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            try:
+                main()
+            except SystemExit as end:
+                return Result(int(end.code or 0), out.getvalue(), err.getvalue())
+        return Result(0, out.getvalue(), err.getvalue())
 
 
 def commands(board: str) -> list[str]:
@@ -122,7 +143,7 @@ def _boards(folder: Path) -> dict[str, dict[str, str]]:
     return {name: {**variables, "MOSEGEDGE_LOCK": str(folder / name / "lock")} for name, variables in both.items()}
 
 
-def main() -> None:
+def transcript() -> None:
     """Prints the commands and what they print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("board", choices=["atlas200dk", "rtx"])
@@ -135,4 +156,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    transcript()

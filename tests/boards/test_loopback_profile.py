@@ -14,7 +14,7 @@ from mosegedge.profiling import ProfileSettings, profile_device
 from mosegedge.space import SearchSpace
 
 SPACE = SearchSpace.load("nano:96x192:19")
-SETTINGS = ProfileSettings(scales=(0,), networks=8, passes=2)
+SETTINGS = ProfileSettings(scales=(0,), networks=8, passes=2, method="networks")
 
 
 def built(path) -> dict[str, str]:

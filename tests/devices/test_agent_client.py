@@ -122,7 +122,8 @@ def test_the_death_of_the_agent_is_told_with_its_last_words(device):
             agent.describe()
 
 
-def test_whoever_stops_listening_ends_the_agent(device):
+def test_whoever_stops_listening_ends_the_agent(device, monkeypatch):
+    monkeypatch.setattr("mosegedge.devices.channel._END_S", 0.2)
     with open_agent(device) as agent:
         model = agent.load(doubled_plus_one())
         for _ in agent.time([model] * 50, SHORT):
@@ -144,7 +145,8 @@ def test_whoever_stops_listening_ends_the_agent(device):
         ("""print('{"jsonrpc": "2.0", "id": 1, "error": {"code": 5}}', flush=True); time.sleep(60)""", "hello"),
     ],
 )
-def test_whatever_answers_instead_of_an_agent_becomes_a_sentence(tmp_path, program, word):
+def test_whatever_answers_instead_of_an_agent_becomes_a_sentence(tmp_path, monkeypatch, program, word):
+    monkeypatch.setattr("mosegedge.devices.channel._END_S", 0.2)  # these programs do not end by themselves
     device = device_that_runs(tmp_path, program)
     with connect(device) as connection, pytest.raises(AgentError, match=word):
         AgentClient(connection, device)

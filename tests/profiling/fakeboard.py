@@ -9,13 +9,18 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mosegedge.profiling import building, check_loop
+from mosegedge.devices import Device, load_device
+from mosegedge.profiling import building, check_loop, collect
 from mosegedge.profiling.models import ModelFile
 from mosegedge.profiling.plan import Item, Plan
 from mosegedge.profiling.roofline import ProbeSpec
 from mosegedge.space import Architecture, LayerSpec, SearchSpace
 from mosegedge.space.counting import flops_of, params_of
+
+if TYPE_CHECKING:
+    import pytest
 
 TESTS = Path(__file__).parents[1]
 FAILING_LAYER = "FAKE_FAILING_LAYER"
@@ -82,6 +87,22 @@ def environment(folder: Path) -> dict[str, str]:
         "MOSEGEDGE_LOCK": str(folder / "lock"),
         "FAKE_DEATHS": str(folder / "deaths"),
     }
+
+
+def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Device:
+    """Makes a folder a user's project with the board, and goes there; returns the board."""
+    folder.mkdir(exist_ok=True)
+    variables = environment(folder)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    for path in variables["PYTHONPATH"].split(os.pathsep):
+        monkeypatch.syspath_prepend(path)
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(building, "model_file", model_file)
+    monkeypatch.setattr(check_loop, "network_file", network_file)
+    monkeypatch.setattr(collect, "_FIRST_PAUSE_S", 0.005)
+    monkeypatch.setattr(collect, "_LONGEST_PAUSE_S", 0.02)
+    return load_device("board")
 
 
 if __name__ == "__main__":

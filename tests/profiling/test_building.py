@@ -8,19 +8,12 @@ from pathlib import Path
 
 import pytest
 from comparing import JOURNAL, SETTINGS, SPACE, assert_equal
-from test_collect import install_board
 
 from mosegedge.devices import load_device
 from mosegedge.errors import DeviceError
 from mosegedge.profiling import building, profile_device
 from mosegedge.profiling.built import MadeModels
 from mosegedge.profiling.roofline import ProbeSpec
-
-
-@pytest.fixture
-def board(tmp_path, monkeypatch):
-    monkeypatch.setattr("mosegedge.files.os.fsync", lambda descriptor: None)
-    return install_board(tmp_path / "project", monkeypatch)
 
 
 def count_made(monkeypatch):
@@ -55,7 +48,7 @@ def test_what_the_device_lost_is_made_again_and_another_precision_or_source_is_a
     made = count_made(monkeypatch)
     profile_device(board, SPACE, settings=SETTINGS)
     everything = len(made)
-    lost = sorted(Path("../project/cache/mosegedge/models").iterdir())[:5]
+    lost = sorted(Path("cache/mosegedge/models").iterdir())[:5]
     for path in lost:
         path.unlink()
     del made[:]
@@ -71,7 +64,7 @@ def test_a_damaged_list_of_what_was_made_costs_time_and_no_more(board, monkeypat
     made = count_made(monkeypatch)
     profile_device(board, SPACE, settings=SETTINGS)
     everything = len(made)
-    (listed,) = Path("../project/cache/mosegedge/made").iterdir()
+    (listed,) = Path("cache/mosegedge/made").iterdir()
     listed.write_text('{"a": 1')
     profile_device(board, SPACE, settings=SETTINGS)
     assert len(made) == 2 * everything
@@ -81,7 +74,7 @@ def test_a_damaged_list_of_what_was_made_costs_time_and_no_more(board, monkeypat
 def test_a_device_elsewhere_is_timed_while_models_are_made_for_it(board, monkeypatch):
     expected = profile_device(board, SPACE, settings=SETTINGS)
     monkeypatch.setattr(MadeModels, "get", lambda made, item: None)
-    for path in Path("../project/cache/mosegedge/models").iterdir():
+    for path in Path("cache/mosegedge/models").iterdir():
         path.unlink()
     monkeypatch.setattr(building, "is_here", lambda device: False)
     make = building.model_file

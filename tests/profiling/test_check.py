@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,13 +12,13 @@ from pathlib import Path
 import fakeboard
 import numpy as np
 import pytest
-from comparing import SETTINGS, SPACE
+from comparing import SPACE, undisturbed_run
 
 from mosegedge.cli.main import main
 from mosegedge.devices import load_device, open_agent
 from mosegedge.errors import DeviceBusyError, ProfileError, UsageError
 from mosegedge.files import sha256_of_file
-from mosegedge.profiling import building, check, check_loop, load_profile, profile_device
+from mosegedge.profiling import check_loop, load_profile
 from mosegedge.profiling.check import CheckSettings, check_profile
 from mosegedge.profiling.check_record import CheckRecord
 from mosegedge.profiling.fresh import fresh_networks
@@ -29,34 +28,18 @@ SMALL = CheckSettings(networks=12, rounds=4, seed=3)
 SERIES = Path("profiles/board/nano-fp32")
 
 
-def install(folder: Path, monkeypatch) -> None:
-    for name, value in fakeboard.environment(folder).items():
-        monkeypatch.setenv(name, value)
-    for path in os.environ["PYTHONPATH"].split(os.pathsep):
-        monkeypatch.syspath_prepend(path)
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(building, "model_file", fakeboard.model_file)
-    monkeypatch.setattr(check_loop, "network_file", fakeboard.network_file)
-    monkeypatch.setattr(check, "_WAIT_FOR_LOCK_S", 0)
-
-
 @pytest.fixture(scope="module")
-def profiled(tmp_path_factory):
+def profiled():
     """The text of a profile of the board."""
-    folder = tmp_path_factory.mktemp("profiled")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        install(folder, monkeypatch)
-        profile_device(load_device("board"), SPACE, settings=SETTINGS)
-        return (SERIES / "v1.json").read_bytes()
+    return undisturbed_run().text
 
 
 @pytest.fixture
-def board(tmp_path, monkeypatch, profiled):
-    """A folder with that profile and the board."""
-    install(tmp_path, monkeypatch)
+def board(board, profiled):
+    """The board in a folder with that profile."""
     SERIES.mkdir(parents=True)
     (SERIES / "v1.json").write_bytes(profiled)
-    return load_device("board")
+    return board
 
 
 def test_fresh_networks_make_the_next_version_and_leave_the_first_alone(board, profiled):
@@ -149,8 +132,8 @@ def test_another_runtime_is_refused_with_the_way_out(board, monkeypatch):
     assert not (SERIES / "v2.json").exists()
 
 
-def test_another_precision_in_the_inventory_is_refused_before_anything_is_sent(board, tmp_path):
-    (tmp_path / "devices.toml").write_text('[board]\ntemplate = "local"\nbackend = "fake"\nprecision = "fp16"\n')
+def test_another_precision_in_the_inventory_is_refused_before_anything_is_sent(board):
+    Path("devices.toml").write_text('[board]\ntemplate = "local"\nbackend = "fake"\nprecision = "fp16"\n')
     with pytest.raises(ProfileError, match="precision: fp32 then, fp16 now"):
         check_profile("board/nano-fp32", load_device("board"), settings=SMALL)
 

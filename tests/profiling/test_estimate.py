@@ -8,8 +8,7 @@ from pathlib import Path
 import fakeboard
 import pytest
 
-from mosegedge.devices import load_device
-from mosegedge.profiling import ProfileSettings, building, make_plan, profile_device
+from mosegedge.profiling import ProfileSettings, make_plan, profile_device
 from mosegedge.profiling import estimate as estimating
 from mosegedge.profiling.estimate import estimate
 from mosegedge.profiling.models import ModelFile
@@ -26,19 +25,12 @@ def near(expected: float) -> object:
 
 
 @pytest.fixture(scope="module")
-def board(tmp_path_factory):
+def board(quick_disk):
     """A board that was profiled once."""
-    folder = tmp_path_factory.mktemp("board")
+    folder = quick_disk / "estimated"
     with pytest.MonkeyPatch.context() as monkeypatch:
-        environment = fakeboard.environment(folder)
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        for path in environment["PYTHONPATH"].split(":"):
-            monkeypatch.syspath_prepend(path)
-        monkeypatch.chdir(folder)
-        monkeypatch.setattr(building, "model_file", fakeboard.model_file)
+        device = fakeboard.install(folder, monkeypatch)
         monkeypatch.setattr(estimating, "onnx_of", lambda item, plan: ModelFile(b""))
-        device = load_device("board")
         profile_device(device, NANO, settings=SETTINGS)
         yield device
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -15,9 +14,8 @@ from hypothesis import strategies as st
 from test_profile_file import PROFILE, SPACE, TIMING, make_profile
 
 from mosegedge.cli.main import main
-from mosegedge.devices import load_device
 from mosegedge.errors import ProfileError
-from mosegedge.profiling import ProfileSettings, building, load_profile, profile_device
+from mosegedge.profiling import ProfileSettings, load_profile, profile_device
 from mosegedge.profiling.combine import combine_layers, combine_networks
 from mosegedge.profiling.merge import merged_profile, require_mergeable
 from mosegedge.profiling.sections import LayerEntry, NetworkEntry
@@ -36,19 +34,14 @@ def one_of(first: LayerEntry, second: LayerEntry):
 
 
 @pytest.fixture(scope="module")
-def measured_apart(tmp_path_factory):
+def measured_apart(quick_disk):
     """Version 1 of scales 0 and 1, version 2 of scale 2."""
-    folder = tmp_path_factory.mktemp("apart")
+    folder = quick_disk / "apart"
     with pytest.MonkeyPatch.context() as monkeypatch:
-        for name, value in fakeboard.environment(folder).items():
-            monkeypatch.setenv(name, value)
-        for path in os.environ["PYTHONPATH"].split(os.pathsep):
-            monkeypatch.syspath_prepend(path)
-        monkeypatch.chdir(folder)
-        monkeypatch.setattr(building, "model_file", fakeboard.model_file)
+        board = fakeboard.install(folder, monkeypatch)
         for scales in ((0, 1), (2,)):
             settings = ProfileSettings(scales=scales, networks=24, passes=2, memory=False)
-            profile_device(load_device("board"), SPACE, settings=settings)
+            profile_device(board, SPACE, settings=settings)
         yield folder
 
 

@@ -9,16 +9,10 @@ import fakeboard
 import numpy as np
 import pytest
 from comparing import JOURNAL, SPACE
-from test_collect import install_board
 
 from mosegedge.cli.main import main
 from mosegedge.errors import UsageError
 from mosegedge.profiling import ProfileSettings, load_profile, make_plan, profile_device
-
-
-@pytest.fixture
-def board(tmp_path, monkeypatch):
-    return install_board(tmp_path / "board", monkeypatch)
 
 
 def truth_ms(codes) -> np.ndarray:

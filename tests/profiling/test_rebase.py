@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +10,12 @@ from pathlib import Path
 import fakeboard
 import numpy as np
 import pytest
-from comparing import SETTINGS, SPACE, bursts
+from comparing import SPACE, bursts, undisturbed_run
 
 from mosegedge.cli.main import main
-from mosegedge.devices import load_device
 from mosegedge.errors import ProfileError, UsageError
 from mosegedge.files import sha256_of_file
-from mosegedge.profiling import building, load_profile, profile_device, rebase
+from mosegedge.profiling import building, load_profile, rebase
 from mosegedge.profiling.compare import kind_of
 from mosegedge.profiling.models import ModelFile
 from mosegedge.profiling.rebase import rebase_profile
@@ -25,15 +23,6 @@ from mosegedge.profiling.rebase_plan import RebaseSettings, choose_layers, choos
 
 SMALL = RebaseSettings(passes=2)
 SERIES = Path("profiles/board/nano-fp32")
-
-
-def install(folder: Path, monkeypatch) -> None:
-    for name, value in fakeboard.environment(folder).items():
-        monkeypatch.setenv(name, value)
-    for path in os.environ["PYTHONPATH"].split(os.pathsep):
-        monkeypatch.syspath_prepend(path)
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(building, "model_file", fakeboard.model_file)
 
 
 def change_times(monkeypatch, factor_of) -> None:
@@ -48,22 +37,17 @@ def change_times(monkeypatch, factor_of) -> None:
 
 
 @pytest.fixture(scope="module")
-def profiled(tmp_path_factory):
+def profiled():
     """The text of a profile of the board."""
-    folder = tmp_path_factory.mktemp("profiled")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        install(folder, monkeypatch)
-        profile_device(load_device("board"), SPACE, settings=SETTINGS)
-        return (SERIES / "v1.json").read_bytes()
+    return undisturbed_run().text
 
 
 @pytest.fixture
-def board(tmp_path, monkeypatch, profiled):
-    """A folder with that profile and the board."""
-    install(tmp_path, monkeypatch)
+def board(board, profiled):
+    """The board in a folder with that profile."""
     SERIES.mkdir(parents=True)
     (SERIES / "v1.json").write_bytes(profiled)
-    return load_device("board")
+    return board
 
 
 def run(monkeypatch, capsys, *arguments: str) -> tuple[int, str, str]:

@@ -10,9 +10,9 @@ import pytest
 from comparing import JOURNAL, SPACE
 
 from device_agents.backends.simulated import law
-from mosegedge.devices import Device, load_device, open_agent
+from mosegedge.devices import Device, open_agent
 from mosegedge.errors import AgentError, ConnectionLostError
-from mosegedge.profiling import ProfileSettings, building, collector, make_plan, profile_device
+from mosegedge.profiling import ProfileSettings, building, make_plan, profile_device
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.models import ModelFile, model_file
 from mosegedge.profiling.probing import Prober, measured_roofline
@@ -21,18 +21,6 @@ from mosegedge.profiling.roofline import EMPTY, LADDERS, ProbeSpec, Roofline, ro
 SETTINGS = ProfileSettings(scales=(0,), networks=8, passes=2)
 COPY = LADDERS[-1][0]
 CONVOLUTION = LADDERS[1][0]
-
-
-@pytest.fixture
-def board(tmp_path, monkeypatch):
-    for name, value in fakeboard.environment(tmp_path).items():
-        monkeypatch.setenv(name, value)
-    for path in (tmp_path / "packages", fakeboard.TESTS / "agents"):
-        monkeypatch.syspath_prepend(str(path))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(building, "model_file", fakeboard.model_file)
-    monkeypatch.setattr(collector, "_WAIT_FOR_LOCK_S", 0)
-    return load_device("board")
 
 
 def probes_in_journal() -> list[tuple[str, int]]:

@@ -9,21 +9,30 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
 
 import fakeboard
 import pytest
-from comparing import COMMAND, JOURNAL, SETTINGS, SPACE, assert_complete, assert_equal, samples
+from comparing import (
+    COMMAND,
+    JOURNAL,
+    SETTINGS,
+    SPACE,
+    assert_complete,
+    assert_equal,
+    quick_folder,
+    samples,
+    undisturbed_run,
+)
 from faultserver import FaultServer, random_fault
 from opensshd import new_sshd, sessions
 
 from mosegedge.devices import load_device
 from mosegedge.devices.ssh import login as ssh_login
 from mosegedge.errors import ConnectionLostError, DeviceError
-from mosegedge.profiling import building, collect, make_plan, profile_device, run
+from mosegedge.profiling import make_plan, profile_device, run
 from mosegedge.progress import Silent
 
 FAULTS_A_SEED = 40
@@ -31,24 +40,15 @@ FAULTS_A_SEED = 40
 
 @pytest.fixture(scope="module")
 def quick_disk():
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
-        yield Path(folder)
+    with quick_folder() as folder:
+        yield folder
 
 
 @pytest.fixture
 def folder(quick_disk, home, monkeypatch):
     """Where the host works: the fake backend is installed, pauses are short."""
     folder = quick_disk / home.folder.parent.name
-    folder.mkdir()
-    for name, value in fakeboard.environment(folder).items():
-        monkeypatch.setenv(name, value)
-    for path in os.environ["PYTHONPATH"].split(os.pathsep):
-        monkeypatch.syspath_prepend(path)
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(building, "model_file", fakeboard.model_file)
-    monkeypatch.setattr(collect, "_FIRST_PAUSE_S", 0.005)
-    monkeypatch.setattr(collect, "_LONGEST_PAUSE_S", 0.02)
+    fakeboard.install(folder, monkeypatch)
     return folder
 
 
@@ -65,22 +65,13 @@ def remote_environment(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(quick_disk):
+def undisturbed():
     """The profile and the samples that every disturbed run has to equal."""
-    folder = quick_disk / "undisturbed"
-    folder.mkdir()
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        for name, value in fakeboard.environment(folder).items():
-            monkeypatch.setenv(name, value)
-        for path in os.environ["PYTHONPATH"].split(os.pathsep):
-            monkeypatch.syspath_prepend(path)
-        monkeypatch.chdir(folder)
-        monkeypatch.setattr(building, "model_file", fakeboard.model_file)
-        profile = profile_device(load_device("board"), SPACE, settings=SETTINGS)
-        return profile, samples()
+    run = undisturbed_run()
+    return run.profile, run.samples
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_connections_that_break_at_any_byte_change_nothing(seed, folder, home, keys, undisturbed):
     state = random.Random(seed)
     faults = [random_fault(state) for _ in range(FAULTS_A_SEED)]
