@@ -10,7 +10,7 @@ demo: $(STAMP)
 	$(BIN)/mosegedge demo
 
 test: check sshd
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)
 	$(BIN)/ruff check .

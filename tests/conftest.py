@@ -16,8 +16,27 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+# Workers take a file at a time. The longest come first, so that none of them is left for one worker at the end.
+LONGEST = (
+    "boards/test_rehearsal.py",
+    "test_end_to_end.py",
+    "ssh/test_faults.py",
+    "test_wheel.py",
+    "search/test_running.py",
+    "profiling/test_sensing.py",
+    "cli/test_several_devices.py",
+    "supernet/test_training.py",
+    "backends/test_conformance.py",
+)
+
 settings.register_profile("mosegedge", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("mosegedge")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    assert all(path.is_file() for path in places)
+    items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
 
 
 @pytest.fixture

@@ -81,12 +81,29 @@ class LatencyModel:
         """
         codes = np.asarray(codes)
         entries = self.space.entries_of(codes)
-        mean_ms = self._padded[entries].sum(axis=1) + self.constant_ms[codes[:, SCALE]] + self._overflow_ms(entries)
-        if np.isnan(mean_ms).any():
-            raise self._not_covered(codes)
+        mean_ms = self._mean_ms(codes, entries)
         if self.posterior is None:
             return mean_ms, np.zeros(len(mean_ms))
         return mean_ms, np.sqrt(self.posterior.variance(entries, codes[:, SCALE]))
+
+    def mean(self, codes: Codes) -> Floats:
+        """The means of `predict` alone, in less time.
+
+        Args:
+            codes: N x 29 canonical codes.
+
+        Raises:
+            ProfileError: As by `predict`.
+        """
+        codes = np.asarray(codes)
+        return self._mean_ms(codes, self.space.entries_of(codes))
+
+    def _mean_ms(self, codes: Codes, entries: NDArray[np.int64]) -> Floats:
+        layers_ms = self._padded.take(entries).sum(axis=1)
+        mean_ms: Floats = layers_ms + self.constant_ms[codes[:, SCALE]] + self._overflow_ms(entries)
+        if np.isnan(mean_ms).any():
+            raise self._not_covered(codes)
+        return mean_ms
 
     def predict_one(self, architecture: Architecture) -> tuple[float, float]:
         """Mean and standard deviation in milliseconds of one network."""

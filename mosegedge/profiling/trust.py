@@ -72,6 +72,9 @@ class Predictor(Protocol):
     def predict(self, codes: Codes) -> tuple[Floats, Floats]:
         """Mean and standard deviation in ms of each of N codes."""
 
+    def mean(self, codes: Codes) -> Floats:
+        """The mean alone."""
+
 
 @dataclass(frozen=True)
 class WidenedModel:
@@ -89,6 +92,10 @@ class WidenedModel:
         """Mean and widened standard deviation in ms of each of N codes."""
         mean_ms, sd_ms = self.model.predict(codes)
         return mean_ms, sd_ms * self.sd_factor
+
+    def mean(self, codes: Codes) -> Floats:
+        """Mean in ms of each of N codes."""
+        return self.model.mean(codes)
 
 
 def trust_of(profile: Profile, space: SearchSpace | None = None, *, bars: Bars = BARS) -> Trust:

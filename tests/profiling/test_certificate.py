@@ -149,5 +149,6 @@ def test_a_widened_model_has_the_same_means():
     assert isinstance(wide, WidenedModel)
     for found, expected in zip(wide.predict(JUDGED.codes), MODEL.predict(JUDGED.codes), strict=True):
         assert found.shape == expected.shape
-    np.testing.assert_array_equal(wide.predict(JUDGED.codes)[0], MODEL.predict(JUDGED.codes)[0])
+    for mean in (wide.predict(JUDGED.codes)[0], wide.mean(JUDGED.codes), MODEL.mean(JUDGED.codes)):
+        np.testing.assert_array_equal(mean, MODEL.predict(JUDGED.codes)[0])
     np.testing.assert_allclose(wide.predict(JUDGED.codes)[1], 2.5 * MODEL.predict(JUDGED.codes)[1])

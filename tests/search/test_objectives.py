@@ -145,11 +145,19 @@ def test_objectives_that_are_none_or_have_no_model_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
     with pytest.raises(ProfileError, match=r"predicts nan \+- 1\.0 mJ"):
         Cost(objective("energy"), Broken()).values(SPACE.encode([SPACE.smallest]), str)
+    for model in (Broken(), BrokenMeans()):
+        with pytest.raises(ProfileError, match="predicts nan"):
+            Cost(objective("energy"), model).means(SPACE.encode([SPACE.smallest]), str)
 
 
 class Broken:
     def predict(self, codes):
         return np.full(len(codes), np.nan), np.ones(len(codes))
+
+
+class BrokenMeans(Broken):
+    def mean(self, codes):
+        return np.full(len(codes), np.nan)
 
 
 def test_an_archive_without_an_objective_says_so(tmp_path):
