@@ -51,7 +51,7 @@ def train(
 
     set_threads(threads)
     config = TrainConfig(steps=steps, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
-    search_space = open_space(space, data)
+    search_space = open_space(space, data, data_root)
     pictures = open_data(data, "train", data_root)
     with progress() as bar:
         path = train_supernet(search_space, pictures, output, config=config, progress=bar)
