@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,6 +47,11 @@ class Runtime:
     backend: str
     precision: str = "fp32"
 
+    @property
+    def device(self) -> Device:
+        """This machine with it."""
+        return Device(name="local", backend=self.backend, precision=self.precision, connection="local")
+
 
 RUNTIMES = (
     Runtime("ONNX Runtime", "onnxruntime"),
@@ -72,9 +77,10 @@ def main() -> None:
     torch.set_num_threads(1)
     models = [onnx_of_network(space, architecture) for architecture in space.decode(codes)]
     with contextlib.ExitStack() as stack:
-        agents = started(stack)
+        agents = started(stack, {runtime.name: runtime.device for runtime in RUNTIMES})
         descriptions = {name: agent.describe() for name, agent in agents.items()}
-        samples_ms = interleaved_ms(agents, models, arguments.rounds)
+        ids = {name: [agent.load(model) for model in models] for name, agent in agents.items()}
+        samples_ms = interleaved_ms(agents, ids, arguments.rounds)
     halves = {name: half_quantiles(samples) for name, samples in samples_ms.items()}
     result: dict[str, Any] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -95,23 +101,22 @@ def main() -> None:
         arguments.json.write_text(json.dumps({**result, "codes": codes_text, "halves_ms": kept}, indent=2) + "\n")
 
 
-def started(stack: contextlib.ExitStack) -> dict[str, AgentClient]:
-    """An agent of every runtime whose precision this machine has; this process holds the device for all of them."""
+def started(stack: contextlib.ExitStack, devices: Mapping[str, Device]) -> dict[str, AgentClient]:
+    """An agent of every device whose precision this machine has; this process holds the machine for all of them."""
     DeviceLock("").acquire("benchmarks.runtimes", 0)
     folder = stack.enter_context(tempfile.TemporaryDirectory())
     before = os.environ.get("MOSEGEDGE_LOCK")
     agents = {}
     try:
-        for number, runtime in enumerate(RUNTIMES):
+        for number, (name, device) in enumerate(devices.items()):
             # Agents are kept apart by this process, which lets one work at a time.
             os.environ["MOSEGEDGE_LOCK"] = f"{folder}/{number}"
-            device = Device(name="local", backend=runtime.backend, precision=runtime.precision, connection="local")
             agent = stack.enter_context(open_agent(device))
             possible = agent.describe().vendor["precisions"]
-            if runtime.precision in possible:
-                agents[runtime.name] = agent
+            if device.precision in possible:
+                agents[name] = agent
             else:
-                sys.stderr.write(f"{runtime.name} is left out: this machine times {', '.join(possible)}.\n")
+                sys.stderr.write(f"{name} is left out: this machine times {', '.join(possible)}.\n")
     finally:
         os.environ.pop("MOSEGEDGE_LOCK")
         if before is not None:
@@ -120,14 +125,20 @@ def started(stack: contextlib.ExitStack) -> dict[str, AgentClient]:
 
 
 def interleaved_ms(
-    agents: dict[str, AgentClient], models: Sequence[bytes], rounds: int
+    agents: Mapping[str, AgentClient], ids: Mapping[str, Sequence[str]], rounds: int
 ) -> dict[str, NDArray[np.float64]]:
-    """Samples of each runtime, networks x rounds x samples; runtimes and networks take turns in every round."""
-    ids = {name: [agent.load(model) for model in models] for name, agent in agents.items()}
-    samples_ms = {name: np.zeros((len(models), rounds, _BURST.max_samples)) for name in agents}
+    """Samples of each runtime, networks x rounds x samples; runtimes and networks take turns in every round.
+
+    Args:
+        agents: Of the runtimes.
+        ids: Of the models that each of them has loaded, in the same order.
+        rounds: How often each network runs on each runtime.
+    """
+    count = len(next(iter(ids.values())))
+    samples_ms = {name: np.zeros((count, rounds, _BURST.max_samples)) for name in agents}
     rng = np.random.default_rng(1)
     for number in range(rounds):
-        for index in rng.permutation(len(models)):
+        for index in rng.permutation(count):
             for name in rng.permutation(list(agents)):
                 (burst,) = agents[name].time([ids[name][index]], _BURST)
                 samples_ms[name][index, number] = np.array(burst.samples_ns) / 1e6

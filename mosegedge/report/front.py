@@ -10,9 +10,9 @@ from mosegedge.report.chart import WIDE, Legend, chart, figure, flag, frame, mar
 from mosegedge.report.fronts import further_fronts, verified_part
 from mosegedge.report.html import Markup, beside, details, number, paragraph, reading, section, signed, table
 from mosegedge.report.run import Run
-from mosegedge.search.archive import Candidate, evaluated, front_of, objectives
-from mosegedge.search.dominance import hypervolume
-from mosegedge.search.objectives import LATENCY
+from mosegedge.report.volumes import volumes_table
+from mosegedge.search.archive import Candidate, evaluated, front_of
+from mosegedge.search.objectives import KINDS, LATENCY, costs_among
 
 _SHADES = 4
 
@@ -24,7 +24,7 @@ def front_section(run: Run) -> Markup:
         "front",
         "The front",
         reading(_reading(run)),
-        beside(parts[0], parts[1], _volumes(run)),
+        beside(parts[0], parts[1], volumes_table(run)),
         *further_fronts(run),
         *verified_part(run),
         details(
@@ -50,20 +50,6 @@ def hover(candidate: Candidate) -> str:
     return f"{candidate.architecture}\n{miou} at {candidate.latency_ms:.2f} ms\n{place}, {candidate.reason}"
 
 
-def volumes(run: Run) -> tuple[float, float] | None:
-    """Hypervolume of the front and of the baselines from the worst corner of the initial population.
-
-    Returns:
-        None before the first generation is finished: the corner is not known then.
-    """
-    if not run.generations:
-        return None
-    corner = run.generations[0].reference
-    reference = np.array([corner.latency_ms, -corner.miou])
-    of_front = hypervolume(objectives(run.front), reference)
-    return of_front, hypervolume(objectives(evaluated(run.baselines)), reference)
-
-
 def gains(run: Run) -> list[float]:
     """For each baseline that no other baseline dominates: mIoU of the best network that is no slower, minus its own."""
     found = []
@@ -86,7 +72,7 @@ def _figure(run: Run) -> Markup:
         WIDE,
         [candidate.cost(LATENCY) for candidate in shown],
         [_miou(candidate) for candidate in shown],
-        x_label="latency from the profile, ms",
+        x_label=run.title(LATENCY).replace(", ms", " by the profile, ms"),
         y_label="mIoU, inherited weights",
     )
     last = max(candidate.generation for candidate in done)
@@ -110,9 +96,10 @@ def _figure(run: Run) -> Markup:
 
 def _reading(run: Run) -> str:
     fastest, best = run.front[0], run.front[-1]
+    place = f" on {run.devices[0]}" if len(run.devices) > 1 else ""
     text = (
-        f"The front of {len(run.front)} networks goes from mIoU {_miou(fastest):.3f} at {fastest.latency_ms:.2f} ms "
-        f"to {_miou(best):.3f} at {best.latency_ms:.2f} ms"
+        f"The front of {len(run.front)} networks{place} goes from mIoU {_miou(fastest):.3f} at "
+        f"{fastest.latency_ms:.2f} ms to {_miou(best):.3f} at {best.latency_ms:.2f} ms"
     )
     found, faster = gains(run), faster_than_front(run)
     if not found:
@@ -126,24 +113,23 @@ def _reading(run: Run) -> str:
     )
 
 
-def _volumes(run: Run) -> Markup:
-    both = volumes(run)
-    if both is None:
-        return paragraph("The hypervolume is known once the initial population is evaluated.")
-    corner = run.generations[0].reference
-    rows = [("front", number(both[0], 4)), ("uniform width", number(both[1], 4))]
-    if both[1] > 0:
-        rows.append(("ratio", number(both[0] / both[1], 3)))
-    caption = f"Hypervolume, ms \u00d7 mIoU, from {corner.latency_ms:.2f} ms and mIoU {corner.miou:.3f}"
-    return table(caption, ("of", "value"), rows)
-
-
 def _chosen_table(run: Run) -> Markup:
+    """Columns of every cost that was traded off or counted, latency on the first device first."""
+    further = [goal for goal in costs_among(run.goals) if goal.label or goal.kind in (KINDS["energy"], KINDS["memory"])]
     rows = (
-        (str(k), number(c.latency_ms), number(_miou(c), 4), number(c.params / 1e6), number(c.flops / 1e6, 0))
+        (
+            str(k),
+            number(c.latency_ms),
+            *(number(c.cost(goal)) for goal in further),
+            number(_miou(c), 4),
+            number(c.params / 1e6),
+            number(c.flops / 1e6, 0),
+        )
         for k, c in enumerate(run.chosen, start=1)
     )
-    return table("Chosen networks", ("k", "ms", "mIoU", "M params", "M FLOPs"), rows)
+    first = f"ms on {run.devices[0]}" if len(run.devices) > 1 else "ms"
+    titles = [f"ms on {goal.label}" if goal.kind == LATENCY.kind else goal.title for goal in further]
+    return table("Chosen networks", ("k", first, *titles, "mIoU", "M params", "M FLOPs"), rows)
 
 
 def _table(caption: str, candidates: Sequence[Candidate]) -> Markup:

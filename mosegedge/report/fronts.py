@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from mosegedge.report.chart import PANEL, Legend, chart, figure, frame, mark, staircase
+from mosegedge.report.chart import PANEL, Legend, chart, figure, flag, frame, mark, staircase
 from mosegedge.report.html import Markup, details, number, paragraph, table, tag
 from mosegedge.report.run import Run, read_json
 from mosegedge.search.archive import Candidate, evaluated, front_of
-from mosegedge.search.objectives import LATENCY, MIOU, Objective, Objectives, costs_among, objectives_of
+from mosegedge.search.objectives import LATENCY, MIOU, Objective, Objectives, costs_among
 
 _VERIFIED = "verified.json"
 
 
 def further_fronts(run: Run) -> list[Markup]:
     """A figure for each cost beside latency, mIoU against it, and the front of all objectives; nothing for the pair."""
-    goals = objectives_of(run.manifest.settings.objectives)
+    goals = run.goals
     others = [goal for goal in costs_among(goals) if goal != LATENCY]
     if not others:
         return []
     panels = tag("div", {"class": "panels"}, *(_panel(run, goal) for goal in others))
     common = front_of(run.candidates, goals)
     fronts = [(goal, front_of(run.candidates, (MIOU, goal))) for goal in costs_among(goals)]
-    sizes = ", ".join(f"{len(front)} on that of {goal.title.split(',')[0]}" for goal, front in fronts)
+    sizes = ", ".join(f"{len(front)} on that of {run.title(goal).split(',')[0]}" for goal, front in fronts)
     words = f"{len(common)} networks are on the front of all objectives together; against mIoU alone {sizes}."
-    return [panels, paragraph(words), details("The front of all objectives", _table(common, goals))]
+    return [panels, paragraph(words), details("The front of all objectives", _table(run, common, goals))]
 
 
 def verified_part(run: Run) -> list[Markup]:
@@ -46,17 +46,16 @@ def _panel(run: Run, goal: Objective) -> Markup:
         PANEL, [x for x, _ in points], [y for _, y in points], x_label=goal.title, y_label="mIoU, inherited weights"
     )
     marks = [staircase(axes, [_point(one, goal) for one in front], "front-line")]
-    marks += [
-        mark(axes, "dot", _point(one, goal), "point g3", f"{one.architecture}\n{goal.shown(one.cost(goal))}")
-        for one in done
-    ]
+    marks += [mark(axes, "dot", _point(one, goal), "point g3", _hover(one, goal)) for one in done]
+    marks += [flag(axes, _point(one, goal), str(k), _hover(one, goal)) for k, one in enumerate(run.chosen, start=1)]
     legend: Legend = [("dot", "point g3", f"evaluated ({len(done)})"), ("line", "front-line", f"front ({len(front)})")]
+    legend += [("dot", "ring", "chosen")]
     return figure(
         chart(axes, f"Accuracy against {goal.title} of {len(done)} networks, with the front.", *marks), legend
     )
 
 
-def _table(candidates: list[Candidate], goals: Objectives) -> Markup:
+def _table(run: Run, candidates: list[Candidate], goals: Objectives) -> Markup:
     costs = costs_among(goals)
     rows = (
         (
@@ -66,7 +65,11 @@ def _table(candidates: list[Candidate], goals: Objectives) -> Markup:
         )
         for one in candidates
     )
-    return table("All objectives", ("code", "mIoU", *(goal.title for goal in costs)), rows)
+    return table("All objectives", ("code", "mIoU", *(run.title(goal) for goal in costs)), rows)
+
+
+def _hover(candidate: Candidate, goal: Objective) -> str:
+    return f"{candidate.architecture}\n{goal.shown(candidate.cost(goal))}"
 
 
 def _point(candidate: Candidate, goal: Objective) -> tuple[float, float]:

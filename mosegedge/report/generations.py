@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mosegedge.report.chart import PANEL, Legend, Shape, chart, figure, frame, mark, path
-from mosegedge.report.front import volumes
 from mosegedge.report.html import Markup, beside, missing, number, reading, section, table, tag
 from mosegedge.report.run import Generation, Run
+from mosegedge.report.volumes import volume_unit, volumes
 
 Series = tuple[str, str, Shape, list[tuple[int, float]]]
 
@@ -32,7 +32,7 @@ def _volume_figure(run: Run) -> Markup:
         [number_ for number_, _ in points],
         [value for _, value in points] + ([uniform] if uniform is not None else []),
         x_label="generation",
-        y_label="hypervolume, ms \u00d7 mIoU",
+        y_label=f"hypervolume, {volume_unit(run)}",
         whole_x=True,
     )
     marks = [path(axes, points, "series-a")]

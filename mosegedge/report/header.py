@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from mosegedge.report.front import gains, volumes
+from mosegedge.report.front import gains
 from mosegedge.report.html import Markup, missing, signed, tag
 from mosegedge.report.latency_facts import LatencyFacts
 from mosegedge.report.run import Missing, Run, Trust
+from mosegedge.report.volumes import volumes
 from mosegedge.search.archive import evaluated
 
-if TYPE_CHECKING:
-    from mosegedge.profiling.sections import CertificateSection
 
-
-def header(run: Run, device: str, facts: LatencyFacts | Missing, created: str) -> Markup:
+def header(
+    run: Run, device: str, facts: LatencyFacts | Missing, others: Mapping[str, LatencyFacts | Missing], created: str
+) -> Markup:
     """Title, key figures, provenance."""
     manifest = run.manifest
-    title = tag("h1", None, f"{manifest.space.name.split(':')[0]} on {device}")
+    title = tag("h1", None, f"{manifest.space.name.split(':')[0]} on {' and '.join((device, *run.devices[1:]))}")
     under = f"Networks for {manifest.data}, searched for the best trade of accuracy against latency."
     state = [] if run.finished else [missing("The search is not finished; this is what it has found so far.")]
     tiles = tag("dl", {"class": "tiles"}, *(_pair(name, value) for name, value in _tiles(run, facts)))
     table = tag(
-        "dl", {"class": "facts-list"}, *(_pair(name, value) for name, value in _facts(run, device, facts, created))
+        "dl",
+        {"class": "facts-list"},
+        *(_pair(name, value) for name, value in _facts(run, device, facts, others, created)),
     )
     return tag("header", None, title, tag("p", {"class": "lead"}, under), *state, tiles, table)
 
@@ -49,20 +51,22 @@ def _tiles(run: Run, facts: LatencyFacts | Missing) -> list[tuple[str, str]]:
     return tiles
 
 
-def _facts(run: Run, device: str, facts: LatencyFacts | Missing, created: str) -> list[tuple[str, str]]:
+def _facts(
+    run: Run, device: str, facts: LatencyFacts | Missing, others: Mapping[str, LatencyFacts | Missing], created: str
+) -> list[tuple[str, str]]:
     manifest, settings = run.manifest, run.manifest.settings
-    if isinstance(facts, LatencyFacts):
-        machine = f"{device} ({facts.hardware})"
-        error = _error(facts.certificate)
-    else:
-        machine, error = device, "not known here, see below"
-    limit = f"at most {settings.max_latency_ms:g} ms" if settings.max_latency_ms is not None else "no limit"
+    machine = f"{device} ({facts.hardware})" if isinstance(facts, LatencyFacts) else device
+    further = [(manifest.other_profiles[name].reference, found) for name, found in others.items()]
+    limit = "; ".join(limit.text() for limit in run.limits) or "no limit"
     return [
         ("space", manifest.space.name),
         ("device", machine),
         ("data set", manifest.data),
-        ("profile", manifest.profile.reference),
-        ("its error on held-out networks", error),
+        *(
+            pair
+            for reference, found in ((manifest.profile.reference, facts), *further)
+            for pair in (("profile", reference), ("its error on held-out networks", _error(found)))
+        ),
         *(("the profile is below the bar", _below(trust)) for trust in manifest.trust.values()),
         ("supernet", f"{manifest.supernet.path} ({manifest.supernet.digest[:12]})"),
         ("search", f"{settings.initial} + {settings.generations} \u00d7 {settings.evaluations} evaluations, {limit}"),
@@ -77,7 +81,10 @@ def _facts(run: Run, device: str, facts: LatencyFacts | Missing, created: str) -
     ]
 
 
-def _error(certificate: CertificateSection | None) -> str:
+def _error(facts: LatencyFacts | Missing) -> str:
+    if isinstance(facts, Missing):
+        return "not known here, see below"
+    certificate = facts.certificate
     if certificate is None:
         return "not known: no network judged the profile"
     tau, flops_tau = certificate.kendall_tau, certificate.flops_kendall_tau

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from mosegedge.report.bundles import VerifiedBundle
 from mosegedge.report.chart import PANEL, Frame, Legend, chart, figure, frame, mark, path
@@ -11,28 +12,59 @@ from mosegedge.report.latency_facts import Comparison, LatencyFacts, MeasuredNet
 from mosegedge.report.run import Missing
 
 _FEWEST = 2
+_TITLE = "Latency, predicted and measured"
 
 
-def latency_section(facts: LatencyFacts | Missing, bundles: Sequence[VerifiedBundle]) -> Markup:
-    """Predicted against measured, FLOPs against measured, and exported networks on the device."""
+def latency_section(
+    facts: LatencyFacts | Missing,
+    bundles: Sequence[VerifiedBundle],
+    others: Mapping[str, LatencyFacts | Missing] = MappingProxyType({}),
+) -> Markup:
+    """Predicted against measured, FLOPs against measured, and exported networks on the device.
+
+    Args:
+        facts: Of the first profile.
+        bundles: Exported and verified networks.
+        others: Of further profiles, by what they are called.
+    """
+    further = [part for name, found in others.items() for part in _further(name, found, bundles)]
     if isinstance(facts, Missing):
         text = f"The profile's own measurements are not shown: {facts.reason}"
-        return section("latency", "Latency, predicted and measured", missing(text), *_verified(bundles, "quantile10"))
+        return section("latency", _TITLE, missing(text), *further, *_verified(bundles, "quantile10"))
+    return section(
+        "latency",
+        _TITLE,
+        reading(_reading(_compared(facts))),
+        *([tag("h3", None, f"On {facts.device}")] if others else []),
+        *_of_profile(facts, bundles),
+        *further,
+        *_verified(bundles, facts.statistic),
+    )
+
+
+def _further(name: str, facts: LatencyFacts | Missing, bundles: Sequence[VerifiedBundle]) -> list[Markup]:
+    head = tag("h3", None, f"On {name}")
+    if isinstance(facts, Missing):
+        return [head, missing(f"The measurements of this profile are not shown: {facts.reason}")]
+    return [head, paragraph(_reading(_compared(facts))), *_of_profile(facts, bundles)]
+
+
+def _compared(facts: LatencyFacts) -> dict[str, Comparison]:
+    """How well the model and FLOPs order the held-out networks, and those that it was fitted to."""
     held_out = [network for network in facts.networks if network.held_out]
     fitted = [network for network in facts.networks if not network.held_out]
     groups = [("held-out", held_out), ("fit", fitted)]
-    compared = [(name, compare(group)) for name, group in groups if len(group) >= _FEWEST]
+    return {name: compare(group) for name, group in groups if len(group) >= _FEWEST}
+
+
+def _of_profile(facts: LatencyFacts, bundles: Sequence[VerifiedBundle]) -> list[Markup]:
     simulated = [missing("This profile is simulated; no device was timed.")] if facts.origin != "measured" else []
     panels = tag("div", {"class": "panels"}, _by_profile(facts, bundles), _by_flops(facts))
-    return section(
-        "latency",
-        "Latency, predicted and measured",
+    return [
         *simulated,
-        reading(_reading(dict(compared))),
-        beside(panels, _table(facts, compared)),
+        beside(panels, _table(facts, _compared(facts))),
         paragraph(f"Measured on {facts.device} ({facts.hardware}): {facts.protocol}."),
-        *_verified(bundles, facts.statistic),
-    )
+    ]
 
 
 def measured_ms(bundle: VerifiedBundle, statistic: str) -> float:
@@ -102,7 +134,7 @@ def _finalist(bundle: VerifiedBundle, predicted_ms: float, on_device_ms: float) 
     )
 
 
-def _reading(compared: dict[str, Comparison]) -> str:
+def _reading(compared: Mapping[str, Comparison]) -> str:
     if "held-out" not in compared:
         return "The profile has too few networks that it was not fitted to, so its error is not known."
     judged = compared["held-out"]
@@ -114,7 +146,7 @@ def _reading(compared: dict[str, Comparison]) -> str:
     )
 
 
-def _table(facts: LatencyFacts, compared: Sequence[tuple[str, Comparison]]) -> Markup:
+def _table(facts: LatencyFacts, compared: Mapping[str, Comparison]) -> Markup:
     rows = [
         (
             name,
@@ -124,7 +156,7 @@ def _table(facts: LatencyFacts, compared: Sequence[tuple[str, Comparison]]) -> M
             f"{group.by_profile.bias:+.1%}",
             number(group.flops_tau, 3),
         )
-        for name, group in compared
+        for name, group in compared.items()
     ]
     limit = paragraph(
         f"Two halves of the same measurement order the networks with a tau of {facts.repeatability_tau:.3f}: "

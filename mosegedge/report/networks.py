@@ -8,6 +8,7 @@ from itertools import groupby
 from mosegedge.report.html import Attributes, Markup, details, missing, number, reading, section, table, tag
 from mosegedge.report.run import Missing
 from mosegedge.search.archive import Candidate
+from mosegedge.search.objectives import LATENCY, objective
 from mosegedge.space import Architecture, BottleneckSpec, DecoderSpec, LayerSpec, SearchSpace, StemSpec
 
 _WIDTH, _HEIGHT, _MIDDLE = 680, 176, 70.0
@@ -140,7 +141,7 @@ def _network(space: SearchSpace, k: int, candidate: Candidate) -> Markup:
     height, width = space.input_size(candidate.architecture)
     miou = f"mIoU {candidate.miou:.4f}" if candidate.miou is not None else "no accuracy"
     facts = (
-        f"{miou} \u00b7 {candidate.latency_ms:.2f} \u00b1 {candidate.latency_sd_ms:.2f} ms \u00b7 "
+        f"{miou} \u00b7 {_latencies(candidate)} \u00b7 "
         f"{candidate.params / 1e6:.2f} M parameters \u00b7 {candidate.flops / 1e6:.0f} M FLOPs \u00b7 "
         f"input {height} \u00d7 {width}"
     )
@@ -153,6 +154,16 @@ def _network(space: SearchSpace, k: int, candidate: Candidate) -> Markup:
         tag("p", {"class": "facts"}, facts),
         drawing(space, candidate.architecture),
     )
+
+
+def _latencies(candidate: Candidate) -> str:
+    """On the first device, then on each other."""
+    found = [f"{candidate.latency_ms:.2f} \u00b1 {candidate.latency_sd_ms:.2f} ms"]
+    for name, (mean, sd) in candidate.costs.items():
+        goal = objective(name)
+        if goal.kind == LATENCY.kind:
+            found.append(f"{mean:.2f} \u00b1 {sd:.2f} ms on {goal.label}")
+    return ", ".join(found)
 
 
 def _reading(space: SearchSpace, chosen: Sequence[Candidate]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from importlib import resources
@@ -53,6 +54,7 @@ class Contents:
         run: The run folder.
         space: Its search space.
         facts: Its latency profile.
+        others: Further profiles, by what they are called.
         explained: Where the time of the chosen networks goes.
         bundles: Exported and verified networks.
         predictions: Sample pictures.
@@ -64,6 +66,7 @@ class Contents:
     run: Run
     space: SearchSpace | Missing
     facts: LatencyFacts | Missing
+    others: Mapping[str, LatencyFacts | Missing]
     explained: tuple[Explanation, ...] | Missing
     bundles: tuple[VerifiedBundle, ...]
     predictions: Predictions | Missing
@@ -100,6 +103,7 @@ def build_report(
         run=run,
         space=space,
         facts=facts,
+        others=_others(run, space, sources),
         explained=explained,
         bundles=read_bundles(folder),
         predictions=_predictions(run, sources, pictures, progress or Silent()),
@@ -109,7 +113,7 @@ def build_report(
     )
     path = folder / REPORT
     write_atomic(path, render(contents))
-    parts = (contents.space, contents.facts, contents.predictions)
+    parts = (contents.space, contents.facts, *contents.others.values(), contents.predictions)
     return Report(path=path, left_out=tuple(part.reason for part in parts if isinstance(part, Missing)))
 
 
@@ -119,7 +123,7 @@ def render(contents: Contents) -> str:
     reference = run.manifest.profile.reference
     device = facts.device if isinstance(facts, LatencyFacts) else reference.partition("/")[0]
     style = (resources.files("mosegedge.report") / "style.css").read_text()
-    title = f"mosegedge: {run.manifest.space.name} on {device}"
+    title = f"mosegedge: {run.manifest.space.name} on {' and '.join((device, *run.devices[1:]))}"
     head = tag(
         "head",
         None,
@@ -133,9 +137,9 @@ def render(contents: Contents) -> str:
     main = tag(
         "main",
         None,
-        header(run, device, facts, contents.created.isoformat()),
+        header(run, device, facts, contents.others, contents.created.isoformat()),
         front_section(run),
-        latency_section(facts, contents.bundles),
+        latency_section(facts, contents.bundles, contents.others),
         generations_section(run),
         networks_section(contents.space, run.chosen),
         why_section(contents.explained),
@@ -175,6 +179,21 @@ def _latency(
         return facts, tuple(explain(profile, model, candidate.architecture) for candidate in run.chosen)
     except MosegedgeError as error:
         return facts, Missing(str(error))
+
+
+def _others(run: Run, space: SearchSpace | Missing, sources: Sources) -> dict[str, LatencyFacts | Missing]:
+    """What further profiles of the search say of themselves."""
+    found: dict[str, LatencyFacts | Missing] = {}
+    for name, reference in run.manifest.other_profiles.items():
+        if isinstance(space, Missing):
+            found[name] = space
+            continue
+        try:
+            profile = open_profile(reference.reference, reference.digest, sources.profile_root)
+            found[name] = facts_of(profile, space)
+        except (MosegedgeError, OSError) as error:
+            found[name] = Missing(str(error))
+    return found
 
 
 def _predictions(run: Run, sources: Sources, pictures: int, progress: Progress) -> Predictions | Missing:

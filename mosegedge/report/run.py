@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -13,7 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mosegedge.errors import MosegedgeError, SearchError
 from mosegedge.files import Journal
 from mosegedge.search.archive import Archive, Candidate, evaluated, front_of
+from mosegedge.search.limits import Limit, all_limits
 from mosegedge.search.manifest import read_manifest
+from mosegedge.search.objectives import LATENCY, Objective, Objectives, objectives_of
+from mosegedge.search.result import keeps_to
 from mosegedge.search.select import choose
 
 _RESTORE = "Restore the file from a copy, or search again with another --output."
@@ -192,7 +196,7 @@ class Run:
         candidates: Evaluated networks and failures, in their order.
         baselines: Networks of uniform width.
         generations: One record for each finished generation.
-        front: Non-dominated networks, fastest first.
+        front: Non-dominated in mIoU and latency on the first device among those that keep to the limits, fastest first.
         chosen: The networks picked from the front, fastest first.
         finished: Whether the search came to its end; otherwise the choice is made here from what there is.
     """
@@ -206,6 +210,32 @@ class Run:
     front: tuple[Candidate, ...]
     chosen: tuple[Candidate, ...]
     finished: bool
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """What the profiles are called, the first one of the search first."""
+        first = self.manifest.profile
+        return (first.label or first.reference.partition("/")[0], *self.manifest.other_profiles)
+
+    @property
+    def goals(self) -> Objectives:
+        """What the search traded off."""
+        return objectives_of(self.manifest.settings.objectives)
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """Every limit of the search."""
+        return _limits(self.manifest)
+
+    @property
+    def within(self) -> list[Candidate]:
+        """The evaluated networks that keep to the limits; all of them where none does."""
+        return _within(self.manifest, self.candidates)
+
+    def title(self, goal: Objective) -> str:
+        """A quantity as people read it; where there are several devices, with the one that it is of."""
+        first = goal.kind.of_device and not goal.label and len(self.devices) > 1
+        return Objective(goal.kind, self.devices[0]).title if first else goal.title
 
     @property
     def failed(self) -> int:
@@ -222,7 +252,7 @@ def read_run(folder: Path) -> Run:
     record = read_manifest(folder)
     manifest = parse(Manifest, record, folder / "run.json")
     candidates = _candidates(folder / "archive.jsonl")
-    front = tuple(front_of(candidates))
+    front = tuple(front_of(_within(manifest, candidates)))
     if not front:
         raise SearchError(
             f"No network of {folder} has an accuracy yet ({len(candidates)} were tried).",
@@ -261,6 +291,17 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise SearchError(f"{path} is damaged: {error}.", fix=_RESTORE) from error
+
+
+def _limits(manifest: Manifest) -> tuple[Limit, ...]:
+    latencies = [LATENCY, *(Objective(LATENCY.kind, label) for label in manifest.other_profiles)]
+    given = [Limit(objective=limit.objective, bound=limit.bound) for limit in manifest.settings.limits]
+    return all_limits(manifest.settings.max_latency_ms, given, latencies)
+
+
+def _within(manifest: Manifest, candidates: Sequence[Candidate]) -> list[Candidate]:
+    done, limits = evaluated(candidates), _limits(manifest)
+    return [one for one in done if keeps_to(one, limits, manifest.settings.confidence)] or done
 
 
 def _candidates(path: Path) -> tuple[Candidate, ...]:
