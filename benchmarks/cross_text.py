@@ -19,11 +19,11 @@ def lost(record: CrossRecord) -> list[str]:
         for row, goal in enumerate(record.names):
             for column, name in enumerate(record.names):
                 if excess[place, row, column] < 0:
-                    values = (array[place, row, column] for array in (excess, spread, predicted))
-                    found, apart, hoped = (f"{100 * value:.1f} %" for value in values)
+                    less, apart = -100 * excess[place, row, column], 100 * spread[place, row, column]
                     lines.append(
-                        f"mIoU {floor:g}: networks chosen for {record.titles[goal]} take {found} of "
-                        f"{record.titles[name]} than its own (halves +- {apart}, predicted {hoped})"
+                        f"mIoU {floor:g}, {record.titles[name]}: networks chosen for {record.titles[goal]} cost "
+                        f"{less:.1f} % less than its own (halves +- {apart:.1f} %, predicted "
+                        f"{100 * predicted[place, row, column]:.1f} % more)"
                     )
     total = len(record.floors) * len(record.names) * (len(record.names) - 1)
     return [f"the diagonal wins {total - len(lines)} of {total} comparisons", *lines]

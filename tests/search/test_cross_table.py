@@ -136,7 +136,10 @@ def test_the_text_says_where_the_diagonal_does_not_win():
     assert lost(record_of([2.4, 2.6])) == ["the diagonal wins 2 of 2 comparisons"]
     said = text_of(record_of([1.8, 2.0]))
     assert "the diagonal wins 1 of 2 comparisons" in said
-    assert "networks chosen for FLOPs take -5.0 % of gpu than its own (halves +- 5.0 %, predicted 50.0 %)" in said
+    assert (
+        "mIoU 0.5, gpu: networks chosen for FLOPs cost 5.0 % less than its own (halves +- 5.0 %, predicted 50.0 % more)"
+        in said
+    )
 
 
 def test_a_record_is_kept_drawn_and_shown(tmp_path, capsys):
