@@ -14,16 +14,32 @@ from mosegedge.report.run import read_run
 from mosegedge.report.volumes import volumes
 
 
+def cost_everything(run, latency_ms):
+    """Gives every network of a run a latency on `atlas`."""
+
+    def with_cost(record):
+        return {**record, "costs": {"latency@atlas": [latency_ms(record), 0.1]}}
+
+    for name in ("archive.jsonl", "baselines.jsonl"):
+        lines = [with_cost(json.loads(line)) for line in (run / name).read_text().splitlines()]
+        (run / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    content = json.loads((run / "front.json").read_text())
+    content["chosen"] = [with_cost(one) for one in content["chosen"]]
+    (run / "front.json").write_text(json.dumps(content))
+
+
 def test_each_objective_has_its_front_and_timed_networks_say_why_they_fell(tmp_path):
     run = standins.make_run(tmp_path)
     manifest = json.loads((run / "run.json").read_text())
     manifest["settings"]["objectives"] = ["miou", "latency", "params", "latency@atlas"]
     (run / "run.json").write_text(json.dumps(manifest))
-    lines = [json.loads(line) for line in (run / "archive.jsonl").read_text().splitlines()]
-    for line in lines:
-        line["costs"] = {"latency@atlas": [line["params"] / 1e5, 0.1]}
-    (run / "archive.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    record = {"code": lines[0]["code"], "latency_ms": 1.5, "measured_ms": 2.5, "reason": "<b>slower</b> than another"}
+    cost_everything(run, lambda record: record["params"] / 1e5)
+    record = {
+        "code": str(read_run(run).candidates[0].architecture),
+        "latency_ms": 1.5,
+        "measured_ms": 2.5,
+        "reason": "<b>slower</b> than another",
+    }
     (run / "verified.json").write_text(json.dumps({"device": "rehearsal", "networks": [record]}))
     page = build_report(run, created=date(2026, 1, 2), pictures=0).path.read_text()
     assert "parameters, M" in page
@@ -43,16 +59,7 @@ def two_devices(tmp_path):
     manifest["other_profiles"] = {"atlas": {"reference": "local/nano-fp32/v1", "digest": profile.digest}}
     manifest["settings"]["objectives"] = ["miou", "latency", "latency@atlas"]
     (run / "run.json").write_text(json.dumps(manifest))
-    for name in ("archive.jsonl", "baselines.jsonl"):
-        lines = [json.loads(line) for line in (run / name).read_text().splitlines()]
-        costs = [{"latency@atlas": [2 * line["latency_ms"], 0.1]} for line in lines]
-        (run / name).write_text(
-            "".join(json.dumps({**a, "costs": b}) + "\n" for a, b in zip(lines, costs, strict=True))
-        )
-    content = json.loads((run / "front.json").read_text())
-    for one in content["chosen"]:
-        one["costs"] = {"latency@atlas": [2 * one["latency_ms"], 0.1]}
-    (run / "front.json").write_text(json.dumps(content))
+    cost_everything(run, lambda record: 2 * record["latency_ms"])
     return run, Sources(profile_root=tmp_path / "profiles")
 
 
