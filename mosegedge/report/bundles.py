@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from mosegedge.errors import ArchitectureError, SearchError
-from mosegedge.report.run import Finite, parse, read_json
+from mosegedge.report.records import Finite
+from mosegedge.report.run import parse, read_json
 from mosegedge.space import Architecture
 
 FOLDER = "bundles"

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mosegedge.report.html import Markup, join, paragraph, reading, section, tag
-from mosegedge.report.run import Run, Settings, Sources, Training
+from mosegedge.report.records import Settings
+from mosegedge.report.run import Run, Sources, Training
 from mosegedge.search.config import CONFIGURATIONS, SearchConfig
 from mosegedge.search.limits import option_of
 from mosegedge.search.objectives import ACCURACY_AND_LATENCY, objective

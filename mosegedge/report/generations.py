@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from mosegedge.report.chart import PANEL, Legend, Shape, chart, figure, frame, mark, path
 from mosegedge.report.html import Markup, beside, missing, number, reading, section, table, tag
-from mosegedge.report.run import Generation, Run
+from mosegedge.report.records import Generation
+from mosegedge.report.run import Run
 from mosegedge.report.volumes import volume_unit, volumes
 
 Series = tuple[str, str, Shape, list[tuple[int, float]]]

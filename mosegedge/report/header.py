@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from mosegedge.report.front import gains
 from mosegedge.report.html import Markup, missing, signed, tag
 from mosegedge.report.latency_facts import LatencyFacts
-from mosegedge.report.run import Missing, Run, Trust
+from mosegedge.report.records import Trust
+from mosegedge.report.run import Missing, Run
 from mosegedge.report.volumes import volumes
 from mosegedge.search.archive import evaluated
 

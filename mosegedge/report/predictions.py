@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mosegedge.data.dataset import Sample, SegmentationSet
 from mosegedge.errors import CheckpointError
 from mosegedge.progress import Progress
-from mosegedge.report.run import Manifest
+from mosegedge.report.records import Manifest
 from mosegedge.space import Architecture
 
 if TYPE_CHECKING:
