@@ -70,7 +70,7 @@ def _add_search(search: argparse.ArgumentParser) -> None:
     search.add_argument("--pool", type=Path, required=True)
     search.add_argument("--profile", action="append", required=True, help="once for each device")
     search.add_argument("--profile-root", type=Path, default=Path("profiles"))
-    search.add_argument("--floors", default="0.39,0.41,0.425", help="least mIoU")
+    search.add_argument("--floors", default="0.4,0.42,0.433", help="least mIoU")
     search.add_argument("--count", type=int, default=3, help="networks for each floor and cost")
     search.add_argument("--rounds", type=int, default=2, help="turns of each floor and cost")
     search.add_argument("--evaluations", type=int, default=4, help="networks evaluated in a turn")
