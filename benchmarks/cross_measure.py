@@ -15,6 +15,8 @@ from mosegedge.profiling.models import file_for, network_onnx
 from mosegedge.search.targets import Targets, device_of
 from mosegedge.space import Architecture, SearchSpace
 
+_BACKENDS = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch"}
+
 
 def halves_of(
     targets: Targets, search: CrossSearch, architectures: Sequence[Architecture], rounds: int
@@ -47,9 +49,11 @@ def halves_of(
 
 def titles_of(targets: Targets, search: CrossSearch) -> dict[str, str]:
     """What each cost is called: FLOPs, and the backend and precision of each device."""
-    latencies = search.costs.latencies
-    said = [f"{target.profile.device.backend}, {target.profile.protocol.precision}" for target in targets.targets]
-    return {FLOPS.name: "FLOPs", **{goal.name: title for goal, title in zip(latencies, said, strict=True)}}
+    titles = {FLOPS.name: "FLOPs"}
+    for goal, target in zip(search.costs.latencies, targets.targets, strict=True):
+        backend = target.profile.device.backend
+        titles[goal.name] = f"{_BACKENDS.get(backend, backend)} {target.profile.protocol.precision}"
+    return titles
 
 
 def _loaded(agent: AgentClient, device: Device, space: SearchSpace, architecture: Architecture) -> str:

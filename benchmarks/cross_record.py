@@ -108,6 +108,10 @@ class CrossRecord:
         """Chosen for x cost: `excess` over all floors, by the geometric mean of the ratios."""
         return np.asarray(np.exp(np.log1p(self.excess(which)).mean(axis=0)) - 1.0)
 
+    def same(self, goal: str, name: str) -> bool:
+        """Whether the networks chosen for two costs are the same above every floor."""
+        return all(set(self.codes(floor, goal)) == set(self.codes(floor, name)) for floor in self.floors)
+
     def spread(self, *, of_mean: bool) -> Floats:
         """Half of the difference between the two halves of the rounds, of `mean_excess` or of `excess`."""
         first, second = ((self.mean_excess if of_mean else self.excess)(half) for half in ("first", "second"))

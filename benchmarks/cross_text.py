@@ -51,7 +51,8 @@ def _summary(record: CrossRecord, which: Which) -> str:
         cells = []
         for column, name in enumerate(record.names):
             apart = f" ({spread[row, column]:.1f})" if which == "measured" and name != "flops" and row != column else ""
-            cells.append("-" if row == column else f"{excess[row, column]:+.1f} %{apart}")
+            same = "-" if row == column else "the same networks" if record.same(goal, name) else ""
+            cells.append(same or f"{excess[row, column]:+.1f} %{apart}")
         lines.append(f"| {record.titles[goal]} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
