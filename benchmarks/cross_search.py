@@ -20,12 +20,12 @@ from mosegedge.search.archive import Archive, Candidate, evaluated
 from mosegedge.search.config import SearchConfig
 from mosegedge.search.costs import Costs, costs_of
 from mosegedge.search.domain import Domain
+from mosegedge.search.evaluating import in_turn
 from mosegedge.search.feasible import Feasible
 from mosegedge.search.limits import Limit
 from mosegedge.search.objectives import MIOU, Objective, objective
 from mosegedge.search.planning import Planner
 from mosegedge.search.prescreen.registry import make_prescreen
-from mosegedge.search.records import evaluated_by
 from mosegedge.search.replaying import rescored
 from mosegedge.search.result import keeps_to
 from mosegedge.search.targets import Targets
@@ -131,9 +131,8 @@ class CrossSearch:
             started = time.monotonic()
             past = [*pool, *archive.before(number)]
             planned = self.proposed(past, aim, number)
-            for candidate in planned:
-                if candidate.architecture not in archive:
-                    archive.append(evaluated_by(evaluate, candidate))
+            for candidate in in_turn(evaluate, [one for one in planned if one.architecture not in archive]):
+                archive.append(candidate)
             steps.append(_step(self, aim, number, past, archive.of(number)))
             sys.stderr.write(
                 f"step {number}/{len(self.aims) * rounds}: {aim.goal.name} above {aim.floor:g}, {len(planned)} "
