@@ -70,7 +70,7 @@ def _add_search(search: argparse.ArgumentParser) -> None:
     search.add_argument("--pool", type=Path, required=True)
     search.add_argument("--profile", action="append", required=True, help="once for each device")
     search.add_argument("--profile-root", type=Path, default=Path("profiles"))
-    search.add_argument("--floors", default="0.4,0.42,0.433", help="least mIoU")
+    search.add_argument("--floors", default="0.4,0.42,0.43", help="least mIoU")
     search.add_argument("--count", type=int, default=3, help="networks for each floor and cost")
     search.add_argument("--rounds", type=int, default=2, help="turns of each floor and cost")
     search.add_argument("--evaluations", type=int, default=4, help="networks evaluated in a turn")
@@ -117,6 +117,12 @@ def _measure(given: argparse.Namespace) -> None:
     # A profile may have a newer version than the search had; accuracies hold in any case.
     found = [*pool, *rescored(Archive(given.folder / ARCHIVE).candidates, search.costs)]
     chosen = {(aim.floor, aim.goal.name): search.cheapest(found, aim) for aim in search.aims}
+    for (floor, _), networks in chosen.items():
+        if len(networks) < search.count:
+            raise UsageError(
+                f"{len(networks)} evaluated networks have an mIoU of at least {floor:g}; {search.count} are compared.",
+                fix="Search for more rounds, or with lower --floors.",
+            )
     candidates = {str(one.architecture): one for networks in chosen.values() for one in networks}
     architectures = [one.architecture for one in candidates.values()]
     halves = halves_of(targets, search, architectures, given.rounds)
