@@ -55,11 +55,7 @@ class DescribedDomain:
 
     def draw(self, count: int, rng: np.random.Generator) -> Codes:
         """Independent random digits."""
-        digits = self.description.digits
-        table = np.stack([np.resize(allowed, max(map(len, digits))) for allowed in digits])
-        picks = rng.integers(0, [len(allowed) for allowed in digits], size=(count, len(digits)))
-        drawn: Codes = table[np.arange(len(digits)), picks]
-        return drawn
+        return self._digits(rng.integers(0, self._counts, size=(count, self.description.length)))
 
     def repair(self, codes: Codes, rng: np.random.Generator) -> Codes:
         """Canonical form; a position that was off and is on now keeps 0 where that is a digit of it."""
@@ -69,6 +65,12 @@ class DescribedDomain:
     def sample(self, count: int, rng: np.random.Generator) -> Codes:
         """Canonical random codes."""
         return self.description.canonical(self.draw(count, rng))
+
+    def sample_leaning(self, count: int, rng: np.random.Generator) -> Codes:
+        """Canonical codes whose digits lean towards small or large, each code's to its own degree."""
+        degree = rng.random((count, 1))
+        picks = rng.binomial(np.array(self._counts) - 1, degree, size=(count, self.description.length))
+        return self.description.canonical(self._digits(picks))
 
     def neighbours(self, code: Codes) -> Codes:
         """Codes that differ by one digit."""
@@ -85,6 +87,18 @@ class DescribedDomain:
     def text(self, code: Codes) -> str:
         """The digits."""
         return "".join(map(str, code))
+
+    @property
+    def _counts(self) -> list[int]:
+        """How many digits each position has."""
+        return [len(allowed) for allowed in self.description.digits]
+
+    def _digits(self, picks: Codes) -> Codes:
+        """The digits that are the n-th of their positions."""
+        digits = self.description.digits
+        table = np.stack([np.resize(allowed, max(self._counts)) for allowed in digits])
+        drawn: Codes = table[np.arange(len(digits)), picks]
+        return drawn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,9 +130,9 @@ class Oracle:
         """Latency and minus mIoU."""
         return np.stack([self.latency_ms(codes), -self.miou(codes)], axis=1)
 
-    def share(self, objectives: Floats) -> float:
-        """Hypervolume in per cent of the ideal front's."""
-        return 100.0 * hypervolume(objectives, self.reference) / self.ideal
+    def volume(self, objectives: Floats) -> float:
+        """Hypervolume."""
+        return hypervolume(objectives, self.reference)
 
     @cached_property
     def ideal(self) -> float:
@@ -130,7 +144,7 @@ class Oracle:
         for _ in range(2):
             initial = np.unique(np.concatenate([found, self.domain.sample(200, rng)]), axis=0)
             found = np.concatenate([found, minimise(self.domain, problem, settings, initial=initial, rng=rng)[0]])
-        return hypervolume(self.objectives(self._polished(found)), self.reference)
+        return self.volume(self.objectives(self._polished(found)))
 
     def _polished(self, codes: Codes) -> Codes:
         """The front after changing single digits for as long as that makes it better."""
@@ -139,7 +153,7 @@ class Oracle:
             front = codes[nondominated(self.objectives(codes))]
             near = np.unique(np.concatenate([front, *(self.domain.neighbours(code) for code in front)]), axis=0)
             better = near[nondominated(self.objectives(near))]
-            before, after = (hypervolume(self.objectives(rows), self.reference) for rows in (front, better))
+            before, after = (self.volume(self.objectives(rows)) for rows in (front, better))
             if after <= before * (1 + 1e-9):
                 return front
             codes = better

@@ -102,6 +102,10 @@ def search(
     ] = None,
     inner_generations: Annotated[int | None, typer.Option(help="Generations of it (100; paper: 1000).")] = None,
     initial: Annotated[int | None, typer.Option(help="Networks in the initial population (50; paper: 100).")] = None,
+    sampling: Annotated[
+        Literal["leaning", "uniform"] | None,
+        typer.Option(help="How they are drawn: half leaning to small or large, or uniform digits (paper: uniform)."),
+    ] = None,
     generations: Annotated[
         int | None, typer.Option(help="Rounds of predict, search, pre-screen, evaluate (26; paper: 20).")
     ] = None,
@@ -163,6 +167,7 @@ def search(
     settings = replace(
         method,
         initial=_or(initial, method.initial),
+        sampling=_or(sampling, method.sampling),
         generations=_or(generations, method.generations),
         evaluations=_or(evaluations, method.evaluations),
         seed=seed,

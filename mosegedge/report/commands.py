@@ -19,9 +19,9 @@ _LINE = 96
 _MEANS_ALONE = 0.5
 _SETTABLE = frozenset(
     {
-        "initial", "generations", "evaluations", "seed", "objectives", "max_latency_ms", "limits", "confidence",
-        "latency", "scales", "chosen", "pick", "predictor", "exploration", "prescreen.strategy", "inner.method",
-        "inner.generations",
+        "initial", "sampling", "generations", "evaluations", "seed", "objectives", "max_latency_ms", "limits",
+        "confidence", "latency", "scales", "chosen", "pick", "predictor", "exploration", "prescreen.strategy",
+        "inner.method", "inner.generations",
     }
 )  # fmt: skip
 
@@ -116,6 +116,8 @@ def _settings(run: Run) -> list[str]:
         settings.inner.method,
         "--initial",
         str(settings.initial),
+        "--sampling",
+        settings.sampling,
         "--generations",
         str(settings.generations),
     ]

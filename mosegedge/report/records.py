@@ -66,6 +66,7 @@ class Settings(_Part):
     """The settings that the page shows; `run.json` holds all of them."""
 
     initial: int
+    sampling: str
     generations: int
     evaluations: int
     seed: int

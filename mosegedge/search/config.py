@@ -16,6 +16,7 @@ InnerMethod = Literal["nsga2", "moead", "random"]
 PrescreenStrategy = Literal["hypervolume", "ehvi", "hierarchical", "latency", "survival"]
 UniformitySolver = Literal["exact", "genetic"]
 LatencySource = Literal["predicted", "measured"]
+Sampling = Literal["leaning", "uniform"]
 
 _MOST_FOR_EHVI = 3
 
@@ -74,11 +75,9 @@ class InnerSettings:
         _one_of(self.method, "inner search", get_args(InnerMethod), "--inner")
         _at_least(self, "population", 4)
         _at_least(self, "generations", 1)
-        for name in ("crossover", "mutation"):
+        for name in ("crossover", "mutation", "from_archive"):
             if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"The {name} probability is {getattr(self, name)}; it must be in 0..1.")
-        if not 0 <= self.from_archive <= 1:
-            raise UsageError(f"from_archive is {self.from_archive}; it must be a share in 0..1.")
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be in 0..1.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +105,8 @@ class SearchConfig:
     """Settings of a search; the defaults are those of the configuration `default`.
 
     Attributes:
-        initial: Size of the initial population: the two bounds of the space and uniformly random networks.
+        initial: Size of the initial population: the two bounds of the space and random networks.
+        sampling: How these are drawn: with `uniform` digits, or half of them `leaning` to small or large digits.
         generations: Rounds of predict, search, pre-screen, evaluate.
         evaluations: Networks evaluated in each of them.
         seed: Everything random is drawn from it and the number of the generation.
@@ -132,6 +132,7 @@ class SearchConfig:
     """
 
     initial: int = 50
+    sampling: Sampling = "leaning"
     generations: int = 26
     evaluations: int = 8
     seed: int = 0
@@ -160,10 +161,9 @@ class SearchConfig:
         if not 0 <= self.held_out < 1:
             raise UsageError(f"held_out is {self.held_out}; it must be a share in 0..1.")
         if not 0.5 <= self.confidence < 1:
-            raise UsageError(
-                f"confidence is {self.confidence}; it must be a probability from 0.5 to below 1.",
-                fix="--confidence 0.95",
-            )
+            known = "It is a probability from 0.5 to below 1."
+            raise UsageError(f"confidence is {self.confidence}.", known=known, fix="--confidence 0.95")
+        _one_of(self.sampling, "sampling", get_args(Sampling), "--sampling")
         _one_of(self.latency, "latency", get_args(LatencySource), "--latency")
         self._require_known_pick()
         _require_one_cost(self.prescreen.strategy, self.goals)
@@ -276,6 +276,7 @@ def _one_of(value: str, what: str, known: tuple[str, ...], option: str) -> None:
 
 PAPER = SearchConfig(
     initial=100,
+    sampling="uniform",
     generations=20,
     predictor="ranknet-paper",
     exploration=0.0,

@@ -28,6 +28,9 @@ class CodeDomain(Protocol):
     def sample(self, count: int, rng: np.random.Generator) -> Codes:
         """Canonical codes with uniformly random digits; rows may repeat."""
 
+    def sample_leaning(self, count: int, rng: np.random.Generator) -> Codes:
+        """Canonical codes whose digits lean towards small or large, each code's to its own degree; rows may repeat."""
+
     def draw(self, count: int, rng: np.random.Generator) -> Codes:
         """Independent random digits, not yet in canonical form."""
 
@@ -73,6 +76,17 @@ class Domain:
     def sample(self, count: int, rng: np.random.Generator) -> Codes:
         """Canonical codes with uniformly random digits; rows may repeat."""
         return self.repair(self.draw(count, rng), rng)
+
+    def sample_leaning(self, count: int, rng: np.random.Generator) -> Codes:
+        """Canonical codes whose digits lean towards small or large, each code's to its own degree; rows may repeat.
+
+        The scale stays uniformly random: it decides latency more than all other digits together, so that small
+        networks at large scales would be missing otherwise.
+        """
+        table, counts = self._table
+        picks = rng.binomial(counts - 1, rng.random((count, 1)), size=(count, len(counts)))
+        picks[:, SCALE] = rng.integers(counts[SCALE], size=count)
+        return self.repair(table[np.arange(len(counts)), picks], rng)
 
     def draw(self, count: int, rng: np.random.Generator) -> Codes:
         """N x 29 independent random digits, not yet in canonical form."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from mosegedge.search.limits import Limit, option_of
 from mosegedge.space.codes import Codes
 
 Floats = NDArray[np.float64]
+Draw = Callable[[int, np.random.Generator], Codes]
 
 _ROWS_AT_ONCE = 4096
 _UNIFORM_ROUNDS = 25
@@ -64,18 +66,23 @@ class Feasible:
                 raise self._out_of_reach(limit, nearest)
         raise self._not_together(code)
 
-    def sample(self, count: int, rng: np.random.Generator) -> Codes:
+    def sample(self, count: int, rng: np.random.Generator, *, draw: Draw | None = None) -> Codes:
         """Up to `count` different random codes that keep to all limits.
 
-        They are uniformly random as long as such codes are not too rare; the rest is made by random changes of codes
-        that do.
+        They are drawn as they are asked for as long as such codes are not too rare; the rest is made by random changes
+        of codes that do.
+
+        Args:
+            count: Number of codes.
+            rng: Source of everything random.
+            draw: Draws codes, uniformly random ones by default.
         """
         domain = self.costs.domain
         found = domain.ends[:0]
         for _ in range(_UNIFORM_ROUNDS):
             if len(found) >= count:
                 break
-            found = self._with_new(found, domain.sample(_ROWS_AT_ONCE, rng))
+            found = self._with_new(found, (draw or domain.sample)(_ROWS_AT_ONCE, rng))
         if len(found) < count:
             found = self._with_new(found, self.require_feasible(rng)[None])
         for _ in range(_CHANGE_ROUNDS):

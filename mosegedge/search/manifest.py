@@ -13,7 +13,7 @@ from mosegedge.progress import Progress
 from mosegedge.search.config import Provenance, SearchConfig
 from mosegedge.space import SearchSpace
 
-SCHEMA = 3
+SCHEMA = 4
 _PACKAGES = ("mosegedge", "numpy", "scipy", "torch", "lightgbm", "scikit-learn", "pymoo")
 _FREE_TO_DIFFER = ("versions", "profile.reference", "profile.label", "supernet.path")
 
@@ -63,7 +63,12 @@ def _with_objectives(record: dict[str, Any]) -> dict[str, Any]:
     return {"trust": {}, **record, "schema": 3, "profile": profile, "other_profiles": {}, "settings": settings}
 
 
-_MIGRATIONS = {1: _with_choices, 2: _with_objectives}
+def _with_sampling(record: dict[str, Any]) -> dict[str, Any]:
+    """Schema 3 always began with networks of uniform digits."""
+    return {**record, "schema": 4, "settings": {**record["settings"], "sampling": "uniform"}}
+
+
+_MIGRATIONS = {1: _with_choices, 2: _with_objectives, 3: _with_sampling}
 
 
 def start_or_resume(folder: Path, manifest: dict[str, Any], progress: Progress) -> None:

@@ -19,6 +19,7 @@ from mosegedge.search.config import SearchConfig
 from mosegedge.search.domain import Domain
 from mosegedge.search.feasible import Feasible
 from mosegedge.search.fidelity import held_out_taus
+from mosegedge.search.initial import initial_codes
 from mosegedge.search.objectives import LATENCY, costs_among
 from mosegedge.search.prescreen import Prescreen, Reference
 from mosegedge.search.proposing import Clock, History, Proposer, Seeds
@@ -65,21 +66,15 @@ class Planner:
     prescreen: Prescreen
 
     def initial(self) -> Plan:
-        """The bounds that meet the limit, and random networks, all different.
+        """The bounds that meet the limits, and random networks, all different.
 
         Raises:
             InfeasibleError: No network meets the limit.
         """
         rng = np.random.default_rng([self.config.seed, 0])
         self.feasible.require_feasible(rng)
-        bounds = self.domain.ends
-        meets = self.feasible.meets(bounds)
-        drawn = self.feasible.sample(self.config.initial + 2, rng)
-        codes = np.concatenate([bounds[meets], drawn])
-        kept = np.sort(np.unique(codes, axis=0, return_index=True)[1])[: self.config.initial]
-        names = [name for name, met in zip(("lower bound", "upper bound"), meets, strict=True) if met]
-        reasons = [names[row] if row < len(names) else "random" for row in kept]
-        return Plan(self._described(codes[kept], 0, reasons))
+        codes, reasons = initial_codes(self.feasible, self.config, rng)
+        return Plan(self._described(codes, 0, reasons))
 
     def baselines(self) -> list[Candidate]:
         """Networks of uniform width at every scale, whatever their latency."""
@@ -93,12 +88,11 @@ class Planner:
             number: Of the generation, from 1.
             past: Everything that was evaluated in earlier generations, failures among it.
         """
-        seeds = np.random.SeedSequence([self.config.seed, number]).spawn(4)
-        fit_rng, inner_rng, screen_rng, check_rng = (np.random.default_rng(seed) for seed in seeds)
+        seeds = Seeds.of(self.config.seed, number)
         require_a_success(past)
         history = self._history(past)
         clock = Clock()
-        taus = held_out_taus(self.domain, self.config, self.predictor_for, history.codes, history.miou, check_rng)
+        taus = held_out_taus(self.domain, self.config, self.predictor_for, history.codes, history.miou, seeds.check)
         clock.stop("check")
         proposer = Proposer(
             domain=self.domain,
@@ -107,7 +101,7 @@ class Planner:
             make_predictor=lambda rng: self.predictor_for(self.domain, self.config, rng),
             prescreen=self.prescreen,
         )
-        proposal = proposer.propose(history, Seeds(fit=fit_rng, inner=inner_rng, screen=screen_rng))
+        proposal = proposer.propose(history, seeds)
         facts = {
             "held_out_tau": taus,
             "predicted_front": proposal.predicted_front,
@@ -142,7 +136,7 @@ class Planner:
                 if limit.of == goal:
                     lowest = min(candidate.cost(goal) for candidate in initial)
                     corner[column] = limit.bound + _BEYOND_THE_LIMIT * (limit.bound - lowest)
-        return Reference(costs=tuple(map(float, corner[:-1])), gain=-float(corner[-1]))
+        return Reference.of_corner(corner)
 
     def _described(
         self, codes: Codes, generation: int, reasons: Sequence[str], predicted: Floats | None = None

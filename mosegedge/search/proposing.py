@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,11 +84,20 @@ class Seeds:
         fit: Of the predictor.
         inner: Of the inner search.
         screen: Of pre-screening.
+        check: Of what only looks at how good the predictor is.
     """
 
     fit: np.random.Generator
     inner: np.random.Generator
     screen: np.random.Generator
+    check: np.random.Generator
+
+    @classmethod
+    def of(cls, seed: int, generation: int) -> Self:
+        """Those of a generation, which depend on the seed of the search and its number alone."""
+        parts = np.random.SeedSequence([seed, generation]).spawn(4)
+        fit, inner, screen, check = (np.random.default_rng(part) for part in parts)
+        return cls(fit=fit, inner=inner, screen=screen, check=check)
 
 
 @dataclass(frozen=True, kw_only=True)

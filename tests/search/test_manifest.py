@@ -65,7 +65,13 @@ def test_moved_files_and_new_package_versions_do_not_stop_a_run(tmp_path):
     assert "other package versions" in said[0]
 
 
-def as_schema_2(manifest):
+def as_schema_3(manifest):
+    settings = {name: value for name, value in manifest["settings"].items() if name != "sampling"}
+    return {**manifest, "schema": 3, "settings": settings}
+
+
+def as_schema_2(today):
+    manifest = as_schema_3(today)
     new = ("objectives", "limits", "confidence", "latency", "pick")
     settings = {name: value for name, value in manifest["settings"].items() if name not in new}
     profile = {name: manifest["profile"][name] for name in ("reference", "digest")}
@@ -99,7 +105,7 @@ def test_a_run_from_before_there_were_choices_is_read_as_the_papers_method(tmp_p
 def test_a_run_from_before_there_were_objectives_goes_on(tmp_path):
     start(tmp_path)
     today = read_manifest(tmp_path)
-    assert today["schema"] == 3
+    assert today["schema"] == 4
     before = json.dumps(as_schema_2(today))
     (tmp_path / "run.json").write_text(before)
     assert read_manifest(tmp_path) == today
@@ -107,6 +113,16 @@ def test_a_run_from_before_there_were_objectives_goes_on(tmp_path):
     assert (tmp_path / "run.json").read_text() == before
     with pytest.raises(UsageError, match=r"settings\.objectives"):
         start(tmp_path, config=replace(QUICK, prescreen=PrescreenSettings(), objectives=("miou", "latency", "params")))
+
+
+def test_a_run_from_before_there_was_a_choice_of_sampling_goes_on(tmp_path):
+    start(tmp_path)
+    today = read_manifest(tmp_path)
+    (tmp_path / "run.json").write_text(json.dumps(as_schema_3(today)))
+    assert read_manifest(tmp_path) == today
+    start(tmp_path)
+    with pytest.raises(UsageError, match=r"settings\.sampling = \"uniform\"; this one has \"leaning\""):
+        start(tmp_path, config=replace(QUICK, sampling="leaning"))
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"schema": 99}', '{"schema": 1}', '{"schema": 1, "settings": 2}'])
@@ -173,7 +189,7 @@ def test_impossible_inner_settings_are_refused_by_name(name, value):
 def test_the_paper_configuration_has_the_numbers_of_its_table():
     config = configuration("paper")
     ranknet, inner = config.ranknet, config.inner
-    assert (config.initial, config.generations, config.evaluations) == (100, 20, 8)
+    assert (config.initial, config.sampling, config.generations, config.evaluations) == (100, "uniform", 20, 8)
     assert (config.predictor, config.prescreen.strategy, config.exploration) == ("ranknet-paper", "hierarchical", 0)
     assert (ranknet.epochs, ranknet.layers, ranknet.neurons) == (500, 3, 300)
     assert (ranknet.weight_decay, ranknet.learning_rate, ranknet.margin) == (1e-5, 8e-4, 0.05)
@@ -185,6 +201,6 @@ def test_the_default_configuration_is_that_of_the_settings_themselves():
     config = configuration("default")
     assert config == SearchConfig()
     assert (config.predictor, config.prescreen.strategy, config.exploration) == ("gp", "hypervolume", 1.0)
-    assert config.initial == 50
+    assert (config.initial, config.sampling) == (50, "leaning")
     with pytest.raises(UsageError, match="no configuration 'best'"):
         configuration("best")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,11 @@ class Reference:
 
     costs: tuple[float, ...]
     gain: float
+
+    @classmethod
+    def of_corner(cls, corner: Floats) -> Self:
+        """From a corner with columns as in the archive: costs, and minus the gain last."""
+        return cls(costs=tuple(map(float, corner[:-1])), gain=-float(corner[-1]))
 
 
 @dataclass(frozen=True, kw_only=True)

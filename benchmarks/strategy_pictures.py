@@ -1,0 +1,96 @@
+"""Pictures of search strategies, a panel for each oracle: the paper's Fig. 10, and the cost of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.strategy_curves import Curve, World, by_strategy, mean_and_spread
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_DPI = 110
+_COLOURS = {"default": "C0", "paper": "C3", "random": "0.5", "nsga2-8": "C2", "nsga2-100": "C1"}
+_NAMES = {
+    "default": "default: hypervolume at mean + sd",
+    "gp+hierarchical": "hierarchical (the paper's)",
+    "gp+random": "random of the predicted front",
+    "random": "random networks",
+    "nsga2-8": "NSGA-II, 8 a generation",
+    "nsga2-100": "NSGA-II, 100 a generation",
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Curves on one oracle.
+
+    Args:
+        world: The oracle.
+        curves: Of all strategies and seeds.
+    """
+
+    world: World
+    curves: Sequence[Curve]
+
+    @property
+    def title(self) -> str:
+        """The oracle in words."""
+        return f"laws fitted to {self.world.oracle}"
+
+
+def draw_by_generation(panels: Sequence[Panel], path: Path, lowest: float) -> None:
+    """Mean hypervolume by generation, one standard deviation around it.
+
+    Args:
+        panels: One an oracle.
+        path: A PNG.
+        lowest: Where the axis of the hypervolume begins, in per cent of the ideal.
+    """
+    figure, axes = _panels(panels)
+    for panel, place in zip(panels, axes, strict=True):
+        for number, (name, runs) in enumerate(by_strategy(panel.curves).items()):
+            mean, spread = mean_and_spread(runs, runs[0].evaluations)
+            generations = range(len(mean))
+            colour = f"C{number % 10}"
+            place.plot(generations, mean, label=_legend(name), color=colour, lw=1.8 if name == "default" else 1.2)
+            place.fill_between(generations, mean - spread, mean + spread, color=colour, alpha=0.12, lw=0)
+        place.set(xlabel="generation", title=panel.title, ylim=(lowest, 100.2))
+    _finish(figure, axes, path)
+
+
+def draw_by_cost(panels: Sequence[Panel], path: Path, lowest: float) -> None:
+    """Mean hypervolume by evaluated networks on a logarithmic axis, one standard deviation around it; as above."""
+    figure, axes = _panels(panels)
+    for panel, place in zip(panels, axes, strict=True):
+        for name, runs in by_strategy(panel.curves).items():
+            steps = runs[0].evaluations
+            mean, spread = mean_and_spread(runs, steps)
+            colour = _COLOURS.get(name)
+            (line,) = place.plot(steps, mean, label=_legend(name), color=colour)
+            place.fill_between(steps, mean - spread, mean + spread, color=line.get_color(), alpha=0.15, lw=0)
+        place.set(xlabel="evaluated networks", title=panel.title, ylim=(lowest, 100.2), xscale="log")
+    _finish(figure, axes, path)
+
+
+def _legend(name: str) -> str:
+    return _NAMES.get(name, name.removeprefix("gp+"))
+
+
+def _panels(panels: Sequence[Panel]) -> tuple[Figure, list[Axes]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.2 * len(panels) + 0.4, 4.4), layout="constrained")
+    return figure, list(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0])
+
+
+def _finish(figure: Figure, axes: Sequence[Axes], path: Path) -> None:
+    axes[0].set_ylabel("hypervolume, % of the best front's")
+    for place in axes:
+        place.grid(alpha=0.3)
+    axes[-1].legend(fontsize="small", loc="lower right")
+    figure.savefig(path, dpi=_DPI)
