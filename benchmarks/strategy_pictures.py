@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_DPI = 110
+_DPI = 95
 _COLOURS = {"default": "C0", "paper": "C3", "random": "0.5", "nsga2-8": "C2", "nsga2-100": "C1"}
 _NAMES = {
     "default": "default: hypervolume at mean + sd",

@@ -103,8 +103,8 @@ def search(
     inner_generations: Annotated[int | None, typer.Option(help="Generations of it (100; paper: 1000).")] = None,
     initial: Annotated[int | None, typer.Option(help="Networks in the initial population (50; paper: 100).")] = None,
     sampling: Annotated[
-        Literal["leaning", "uniform"] | None,
-        typer.Option(help="How they are drawn: half leaning to small or large, or uniform digits (paper: uniform)."),
+        Literal["uniform", "leaning"] | None,
+        typer.Option(help="How they are drawn: uniform digits, or half of them leaning to small or large (uniform)."),
     ] = None,
     generations: Annotated[
         int | None, typer.Option(help="Rounds of predict, search, pre-screen, evaluate (26; paper: 20).")

@@ -16,7 +16,7 @@ InnerMethod = Literal["nsga2", "moead", "random"]
 PrescreenStrategy = Literal["hypervolume", "ehvi", "hierarchical", "latency", "survival"]
 UniformitySolver = Literal["exact", "genetic"]
 LatencySource = Literal["predicted", "measured"]
-Sampling = Literal["leaning", "uniform"]
+Sampling = Literal["uniform", "leaning"]
 
 _MOST_FOR_EHVI = 3
 
@@ -132,7 +132,7 @@ class SearchConfig:
     """
 
     initial: int = 50
-    sampling: Sampling = "leaning"
+    sampling: Sampling = "uniform"
     generations: int = 26
     evaluations: int = 8
     seed: int = 0
@@ -276,7 +276,6 @@ def _one_of(value: str, what: str, known: tuple[str, ...], option: str) -> None:
 
 PAPER = SearchConfig(
     initial=100,
-    sampling="uniform",
     generations=20,
     predictor="ranknet-paper",
     exploration=0.0,

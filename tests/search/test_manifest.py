@@ -201,6 +201,6 @@ def test_the_default_configuration_is_that_of_the_settings_themselves():
     config = configuration("default")
     assert config == SearchConfig()
     assert (config.predictor, config.prescreen.strategy, config.exploration) == ("gp", "hypervolume", 1.0)
-    assert (config.initial, config.sampling) == (50, "leaning")
+    assert (config.initial, config.sampling) == (50, "uniform")
     with pytest.raises(UsageError, match="no configuration 'best'"):
         configuration("best")
