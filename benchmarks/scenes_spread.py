@@ -17,7 +17,7 @@ from mosegedge.data import SegmentationSet, cached, load
 from mosegedge.data.batches import batches
 from mosegedge.space import Architecture, SearchSpace
 from mosegedge.supernet.evaluate import InheritedEvaluator
-from mosegedge.supernet.loss import class_weights, resize_labels, segmentation_loss
+from mosegedge.supernet.loss import PixelLoss, class_weights, resize_labels, segmentation_loss
 from mosegedge.supernet.model import Supernet
 from mosegedge.supernet.schedule import TrainConfig, learning_rate
 
@@ -48,7 +48,8 @@ def trained_alone(space: SearchSpace, network: Architecture, train: Segmentation
     """A supernet of which only one network was trained; its slice is what training it alone gives."""
     supernet = Supernet(space, torch.Generator().manual_seed(config.seed)).train()
     optimizer = SGD(supernet.parameters(), lr=config.learning_rate, momentum=config.momentum)
-    weights, size, progress = class_weights(train), space.input_size(network), LineProgress()
+    pixel_loss = PixelLoss(weights=class_weights(train))
+    size, progress = space.input_size(network), LineProgress()
     progress.start(f"training {network.slug}", config.steps)
     with batches(train, crop=space.preset.crop, batch_size=config.batch_size, seed=config.seed) as stream:
         for batch in stream:
@@ -59,7 +60,7 @@ def trained_alone(space: SearchSpace, network: Architecture, train: Segmentation
             optimizer.param_groups[0]["lr"] = learning_rate(config, batch.step)
             optimizer.zero_grad()
             labels = resize_labels(batch.masks, size)
-            loss = segmentation_loss(supernet(pictures, network), labels, weights, config.auxiliary)
+            loss = segmentation_loss(supernet(pictures, network), labels, pixel_loss, config.auxiliary)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(supernet.parameters(), config.gradient_norm)
             optimizer.step()

@@ -63,10 +63,11 @@ def test_installed_package_profiles_this_machine(installed: Path, tmp_path: Path
     assert "nano-96x192-19" in result["path"]
 
 
-def test_installed_package_has_the_weights_of_the_demo(installed: Path, tmp_path: Path) -> None:
+def test_installed_package_has_the_weights_of_the_demo_and_the_recipes(installed: Path, tmp_path: Path) -> None:
     code = (
         "from mosegedge.supernet.checkpoint import checkpoint_path, supernet_info;"
-        "print(supernet_info(checkpoint_path('demo')).space.name)"
+        "from mosegedge.supernet.recipe import load_recipe, shipped_recipes;"
+        "print(supernet_info(checkpoint_path('demo')).space.name, *(load_recipe(n).data for n in shipped_recipes()))"
     )
     result = python_of(installed, code, cwd=tmp_path)
-    assert result.stdout.strip() == "tiny:192x384:19"
+    assert result.stdout.split() == ["tiny:192x384:19", "camvid", "cityscapes", "cocostuff10k", "scenes", "voc2012"]

@@ -18,6 +18,7 @@ from mosegedge.cli.options import (
     set_threads,
 )
 from mosegedge.cli.output import JsonFlag, emit, progress, say
+from mosegedge.cli.weights import weights_of
 
 if TYPE_CHECKING:
     from mosegedge.export.bundle import Bundle
@@ -43,7 +44,11 @@ def register(app: typer.Typer) -> None:
 
 def export(
     network: Annotated[
-        str, typer.Argument(help="A code, or RUN:k for the k-th chosen network of a search.", metavar="CODE|RUN:k")
+        str,
+        typer.Argument(
+            help="A code, RUN:k for the k-th chosen network of a search, or the run folder of a retrained network.",
+            metavar="CODE|RUN:k|RUN",
+        ),
     ],
     output: Annotated[Path, typer.Option(help="Folder of the bundle.")],
     supernet: SupernetOption = "demo",
@@ -63,29 +68,25 @@ def export(
     threads: ThreadsOption = 1,
     as_json: JsonFlag = False,
 ) -> None:
-    """Export a network with its inherited weights: as checked ONNX, and as the file that the device runs.
+    """Export a network with inherited weights or its own: as checked ONNX, and as the file that the device runs.
 
-    Batch-norm statistics are re-estimated for the network; ONNX Runtime on this machine must give PyTorch's output. The
-    device, or its compiler, then builds its own file, which goes into the bundle with a program that checks it there.
+    Batch-norm statistics of inherited weights are re-estimated; those of a retrained network are its own, and no
+    supernet is read. ONNX Runtime on this machine must give PyTorch's output. The device, or its compiler, then builds
+    its own file, which goes into the bundle with a program that checks it there.
     """
-    from mosegedge.cli.choice import network_and_profile
     from mosegedge.devices import load_device
     from mosegedge.export.build import DeviceForms, open_builder
-    from mosegedge.export.inherit import export_inherited
     from mosegedge.export.manifest import MANIFEST
     from mosegedge.export.predict import predicted_latency, profiled_device
     from mosegedge.export.suitable import opset_for
-    from mosegedge.supernet.checkpoint import checkpoint_path, load_supernet
 
     set_threads(threads)
     target = load_device(device)
     opset = opset_for(target, opset)
-    architecture, searched_profile = network_and_profile(network)
-    path = checkpoint_path(supernet)
-    weights, info = load_supernet(path)
-    info.require_trained(path)
-    reference = profile or searched_profile
-    predicted = predicted_latency(reference, info.space, architecture, root=profile_root) if reference else None
+    weights = weights_of(network, supernet)
+    space, architecture = weights.info.space, weights.architecture
+    reference = profile or weights.profile
+    predicted = predicted_latency(reference, space, architecture, root=profile_root) if reference else None
     if reference and (measured_on := profiled_device(reference, root=profile_root)) != target.name:
         say(f"Note: {reference} predicts the latency on {measured_on}, not on {target.name}; --profile names another.")
     if (output / MANIFEST).is_file():
@@ -94,18 +95,7 @@ def export(
         opened = open_builder(target, opset=opset, say=say, accept_new_host_key=accept_new_host_key)
         # Without a build the file still has to suit the device's compiler, which no agent needs to be asked about.
         forms = stack.enter_context(opened) if build else DeviceForms(target, say)
-        say(f"Re-estimating batch-norm statistics on {info.data} ...")
-        bundle = export_inherited(
-            output,
-            architecture,
-            supernet=weights,
-            supernet_path=path,
-            train=open_data(info.data, "train", data_root),
-            guide=open_data(info.data, "guide", data_root),
-            opset=opset,
-            predicted=predicted,
-            target=forms,
-        )
+        bundle = weights.export(output, data_root, opset=opset, predicted=predicted, target=forms)
     emit({"bundle": str(output), **bundle.manifest.model_dump()}, "\n".join(_lines(bundle)), as_json=as_json)
     say(f"Next: mosegedge verify {output} --device {device}")
 

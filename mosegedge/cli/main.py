@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from mosegedge.cli import data, demo, devices, export, predict, profile, profiles, report, search, supernet, train
+from mosegedge.cli import (
+    data,
+    demo,
+    devices,
+    export,
+    predict,
+    profile,
+    profiles,
+    report,
+    retrain,
+    search,
+    supernet,
+    train,
+)
 from mosegedge.cli.ranks import may_say, place_of, quiet_unless_first
 from mosegedge.errors import MosegedgeError
 from mosegedge.search.ranks.place import ALONE
@@ -20,7 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Find and deploy the most accurate segmentation network that meets a frame budget on your own board.",
 )
-for module in (demo, profile, predict, profiles, devices, data, supernet, train, search, report, export):
+for module in (demo, profile, predict, profiles, devices, data, supernet, train, retrain, search, report, export):
     module.register(app)
 
 _INTERRUPTED = 130

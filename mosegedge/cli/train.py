@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mosegedge.cli.options import (
-    DataOption,
-    DataRootOption,
-    SpaceOption,
-    ThreadsOption,
-    open_data,
-    open_space,
-    set_threads,
+from mosegedge.cli.options import DataRootOption, ThreadsOption, open_data, open_space, set_threads
+from mosegedge.cli.output import JsonFlag, emit, say
+from mosegedge.cli.plan import Plan, show_plan
+from mosegedge.cli.training import (
+    BatchSizeOption,
+    DryRunFlag,
+    EncoderOption,
+    PrecisionOption,
+    ProcessorOption,
+    RateOption,
+    RecipeOption,
+    SeedOption,
+    StepsOption,
+    encoder_of,
+    required,
+    shown,
+    started,
 )
-from mosegedge.cli.output import JsonFlag, emit, progress, say
+from mosegedge.errors import UsageError
+
+if TYPE_CHECKING:
+    from mosegedge.data.dataset import SegmentationSet
+    from mosegedge.space import SearchSpace
+    from mosegedge.supernet.schedule import PretrainConfig
 
 
 def register(app: typer.Typer) -> None:
@@ -29,39 +43,106 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    output: Annotated[Path, typer.Option(help="Run folder; a training found there goes on.")],
-    space: SpaceOption = "tiny",
-    data: DataOption = "scenes",
+    output: Annotated[Path | None, typer.Option(help="Run folder; a training found there goes on.")] = None,
+    recipe: RecipeOption = "scenes",
+    stage: Annotated[str, typer.Option(help="segment, or pretrain for the encoder on pictures by class.")] = "segment",
+    space: Annotated[
+        str | None, typer.Option(help="Search space, as in other commands; the recipe's by default.")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="Data set; the recipe's by default.")] = None,
     data_root: DataRootOption = None,
-    steps: Annotated[int, typer.Option(help="Training steps.")] = 3000,
-    batch_size: Annotated[int, typer.Option(help="Pictures a step.")] = 8,
-    learning_rate: Annotated[float, typer.Option(help="At the start of the poly schedule.")] = 0.15,
-    seed: Annotated[int, typer.Option(min=0, help="Decides weights, pictures and networks.")] = 0,
+    encoder: EncoderOption = None,
+    steps: StepsOption = None,
+    batch_size: BatchSizeOption = None,
+    learning_rate: RateOption = None,
+    seed: SeedOption = None,
+    precision: PrecisionOption = None,
+    on: ProcessorOption = "auto",
+    dry_run: DryRunFlag = False,
     threads: ThreadsOption = 1,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a supernet whose sub-networks share weights.
 
-    Stopped by Ctrl-C or killed, the same command goes on from the last checkpoint and ends with the same weights.
+    All settings come from a recipe; options change single ones. Stopped by Ctrl-C or killed, the same command goes on
+    from the last checkpoint and ends with the same weights. Under torchrun, several processes share each batch.
     """
-    from mosegedge.supernet.checkpoint import load_supernet
-    from mosegedge.supernet.evaluate import InheritedEvaluator
-    from mosegedge.supernet.schedule import TrainConfig
+    from mosegedge.supernet.recipe import changed, load_recipe
+    from mosegedge.supernet.schedule import PretrainConfig
     from mosegedge.supernet.train import train_supernet
 
+    if stage not in ("segment", "pretrain"):
+        raise UsageError(f"There is no stage {stage!r}.", fix="Choose --stage segment or --stage pretrain.")
     set_threads(threads)
-    config = TrainConfig(steps=steps, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
-    search_space = open_space(space, data, data_root)
-    pictures = open_data(data, "train", data_root)
-    with progress() as bar:
-        path = train_supernet(search_space, pictures, output, config=config, progress=bar)
-    say("Scoring three networks with inherited weights on the pictures held out for the search ...")
-    evaluator = InheritedEvaluator(load_supernet(path)[0], pictures, open_data(data, "guide", data_root))
-    networks = {
-        "smallest": search_space.smallest,
-        "middle": search_space.uniform(2, 1),
-        "largest": search_space.largest,
+    chosen = load_recipe(recipe)
+    options = {
+        "steps": steps,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "seed": seed,
+        "precision": precision,
     }
+    name = data or chosen.data
+    search_space = open_space(space or chosen.space, name, data_root if stage == "segment" else None)
+    config = changed(chosen.pretrain if stage == "pretrain" else chosen.segment, options)
+    if dry_run:
+        show_plan(Plan(chosen.name, stage, search_space, name, config, on), data_root, as_json=as_json)
+        return
+    folder = required(output)
+    if isinstance(config, PretrainConfig):
+        _pretrain(search_space, folder, config, chosen.name, data_root, on, as_json=as_json)
+        return
+    pictures = open_data(name, "train", data_root)
+    with started(on) as place, shown(place) as bar:
+        path = train_supernet(
+            search_space,
+            pictures,
+            folder,
+            config=config,
+            progress=bar,
+            recipe=chosen.name,
+            start=encoder_of(encoder, search_space),
+            place=place,
+        )
+    if place.ranks.first:
+        _score(search_space, path, pictures, open_data(name, "guide", data_root), as_json=as_json)
+
+
+def _pretrain(
+    space: SearchSpace,
+    folder: Path,
+    config: PretrainConfig,
+    recipe: str,
+    data_root: Path | None,
+    on: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Pretrains an encoder."""
+    from mosegedge.data.classified import ClassFolders
+    from mosegedge.supernet.pretrain import pretrain_encoder
+
+    if data_root is None:
+        raise UsageError(
+            "Pretraining needs pictures sorted into one folder a class, and none are named.",
+            fix="Name the folder that holds train/CLASS/NAME.jpg, as ImageNet is unpacked: --data-root DIR.",
+        )
+    pictures = ClassFolders.open(data_root)
+    with started(on) as place, shown(place) as bar:
+        path = pretrain_encoder(space, pictures, folder, config=config, progress=bar, recipe=recipe, place=place)
+    if place.ranks.first:
+        emit({"encoder": str(path)}, str(path), as_json=as_json)
+        say(f"Next: mosegedge train --encoder {folder} --space {space.name} --output runs/supernet")
+
+
+def _score(space: SearchSpace, path: Path, train: SegmentationSet, guide: SegmentationSet, *, as_json: bool) -> None:
+    """Scores three networks with inherited weights."""
+    from mosegedge.supernet.checkpoint import load_supernet
+    from mosegedge.supernet.evaluate import InheritedEvaluator
+
+    say("Scoring three networks with inherited weights on the pictures held out for the search ...")
+    evaluator = InheritedEvaluator(load_supernet(path)[0], train, guide)
+    networks = {"smallest": space.smallest, "middle": space.uniform(2, 1), "largest": space.largest}
     scores = {name: {"code": network.slug, "miou": evaluator(network)} for name, network in networks.items()}
     lines = [f"{name:9}{score['code']}  mIoU {score['miou']:.4f}" for name, score in scores.items()]
     emit({"supernet": str(path), "scores": scores}, "\n".join([str(path), *lines]), as_json=as_json)

@@ -23,7 +23,8 @@ from mosegedge.supernet.model import Supernet
 SUPERNET_FILE = "supernet.safetensors"
 SHIPPED = "demo"
 SHIPPED_FILE = "tiny-scenes.safetensors"
-_FORMAT = "mosegedge-supernet-1"
+SUPERNET_FORMAT = "mosegedge-supernet-1"
+PRETRAINED_FORMAT = "mosegedge-pretrained-1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ def save_supernet(path: Path, supernet: Supernet, info: SupernetInfo, *, half: b
     state = supernet.network.state_dict()
     if half:
         state = {name: tensor.half() if tensor.dim() == 4 else tensor for name, tensor in state.items()}
-    write_tensors(path, state, _FORMAT, info)
+    write_tensors(path, state, SUPERNET_FORMAT, info)
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], kind: str, info: SupernetInfo) -> None:
@@ -134,7 +135,7 @@ def load_supernet(path: Path) -> tuple[Supernet, SupernetInfo]:
     Raises:
         CheckpointError: The file is missing, damaged, or not a supernet.
     """
-    tensors, info = read_tensors(path, _FORMAT)
+    tensors, info = read_tensors(path, SUPERNET_FORMAT)
     supernet = Supernet(info.space, torch.Generator())
     load_weights(supernet, tensors, path)
     return supernet.eval(), info
@@ -142,7 +143,7 @@ def load_supernet(path: Path) -> tuple[Supernet, SupernetInfo]:
 
 def supernet_info(path: Path) -> SupernetInfo:
     """What a checkpoint says about itself, without its weights."""
-    return _read(path, _FORMAT, with_tensors=False)[1]
+    return _read(path, SUPERNET_FORMAT, with_tensors=False)[1]
 
 
 def load_weights(supernet: Supernet, tensors: dict[str, Tensor], path: Path) -> None:
@@ -158,12 +159,12 @@ def load_weights(supernet: Supernet, tensors: dict[str, Tensor], path: Path) -> 
     supernet.network.load_state_dict({name: tensors[name].to(wanted[name].dtype) for name in wanted})
 
 
-def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], SupernetInfo]:
+def read_tensors(path: Path, *kinds: str) -> tuple[dict[str, Tensor], SupernetInfo]:
     """Reads named tensors and their header, and checks what kind of file it is."""
-    return _read(path, kind, with_tensors=True)
+    return _read(path, *kinds, with_tensors=True)
 
 
-def _read(path: Path, kind: str, *, with_tensors: bool) -> tuple[dict[str, Tensor], SupernetInfo]:
+def _read(path: Path, *kinds: str, with_tensors: bool) -> tuple[dict[str, Tensor], SupernetInfo]:
     if not path.is_file():
         raise CheckpointError(
             f"There is no checkpoint {path}.",
@@ -172,8 +173,9 @@ def _read(path: Path, kind: str, *, with_tensors: bool) -> tuple[dict[str, Tenso
     try:
         with safe_open(path, framework="pt") as stream:
             header = stream.metadata() or {}
-            if header.get("format") != kind:
-                raise CheckpointError(f"{path} is of format {header.get('format')!r}, not {kind!r}.")
+            if header.get("format") not in kinds:
+                wanted = " or ".join(repr(kind) for kind in kinds)
+                raise CheckpointError(f"{path} is of format {header.get('format')!r}, not {wanted}.")
             names = list(stream.keys()) if with_tensors else []
             tensors = {name: stream.get_tensor(name) for name in names}
         preset = Preset.from_json(json.loads(header["space"]))

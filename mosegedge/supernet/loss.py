@@ -1,6 +1,9 @@
-"""Losses of one network: weighted cross-entropy, auxiliary heads, distillation from the largest network."""
+"""Losses of one network: cross-entropy over the hardest pixels, auxiliary heads, soft labels of the largest network."""
 
 from __future__ import annotations
+
+import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mosegedge.data.dataset import SegmentationSet
+from mosegedge.supernet.ranks import Ranks
 
 IGNORE = 255
 _PICTURES_COUNTED = 100
@@ -27,22 +31,64 @@ def class_weights(dataset: SegmentationSet) -> Tensor:
     return torch.tensor(weights / (weights * share).sum(), dtype=torch.float32)
 
 
-def segmentation_loss(
-    outputs: tuple[Tensor, Tensor, Tensor], labels: Tensor, weights: Tensor, auxiliary: float
-) -> Tensor:
-    """Cross-entropy of the logits at full size plus that of the auxiliary heads at their own size.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PixelLoss:
+    """Weighted mean cross-entropy over the labelled pixels, or over the hardest of them.
+
+    With several processes the mean is that over the pixels of all of them. The pixels that are never left out are then
+    the hardest ones of each process.
+
+    Attributes:
+        weights: Weight of each class.
+        threshold: Pixels whose right class has a higher probability than this are left out (online hard example
+            mining, Shrivastava et al. 2016); 1 keeps all.
+        least: Share of the labelled pixels, the hardest ones, that is never left out.
+        ranks: The processes that the pixels of a step are spread over.
+    """
+
+    weights: Tensor
+    threshold: float = 1.0
+    least: float = 0.0625
+    ranks: Ranks = Ranks()  # noqa: RUF009 - frozen
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of logits N x classes x H x W against labels N x H x W, 255 where there is none."""
+        if self.threshold >= 1 or self.least >= 1:
+            kept = labels
+        else:
+            kept = torch.where(self._hard(logits.detach(), labels), labels, IGNORE)
+        if self.ranks.count == 1:
+            return F.cross_entropy(logits, kept, self.weights, ignore_index=IGNORE)
+        loss = F.cross_entropy(logits, kept, self.weights, ignore_index=IGNORE, reduction="sum")
+        return loss * self.ranks.count / self.ranks.total(self.weights[kept[kept != IGNORE]].sum())
+
+    def _hard(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Where the labelled pixels are that count."""
+        labelled = labels != IGNORE
+        losses = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none")
+        count = math.ceil(self.least * int(labelled.sum()))
+        bound = torch.tensor(math.inf if self.threshold <= 0 else -math.log(self.threshold), device=losses.device)
+        if count:
+            # Losses are no smaller than 0, so that pixels without a label are never among the hardest.
+            hardest = torch.where(labelled, losses, -1.0).flatten().topk(count).values[-1]
+            bound = torch.minimum(bound, hardest)
+        return labelled & (losses >= bound)
+
+
+def segmentation_loss(outputs: tuple[Tensor, ...], labels: Tensor, pixel_loss: PixelLoss, auxiliary: float) -> Tensor:
+    """Loss of the logits at full size plus that of the auxiliary heads at their own size.
 
     Args:
-        outputs: Logits of the network and of the two auxiliary heads.
+        outputs: Logits of the network, and of its auxiliary heads.
         labels: N x H x W class indices, 255 where there is no label.
-        weights: Weight of each class.
+        pixel_loss: Of one of them.
         auxiliary: Weight of each auxiliary head.
     """
     logits, *others = outputs
-    loss = F.cross_entropy(logits, labels, weights, ignore_index=IGNORE)
+    loss = pixel_loss(logits, labels)
     for other in others:
         small = resize_labels(labels, (other.shape[2], other.shape[3]))
-        loss = loss + auxiliary * F.cross_entropy(other, small, weights, ignore_index=IGNORE)
+        loss = loss + auxiliary * pixel_loss(other, small)
     return loss
 
 
@@ -51,7 +97,7 @@ def distillation_loss(student: Tensor, teacher: Tensor) -> Tensor:
     divergence = F.kl_div(
         F.log_softmax(student, dim=1), F.log_softmax(teacher.detach(), dim=1), reduction="sum", log_target=True
     )
-    return divergence / (student.shape[0] * student.shape[2] * student.shape[3])
+    return divergence / (student.numel() // student.shape[1])
 
 
 def resize_labels(labels: Tensor, size: tuple[int, int]) -> Tensor:

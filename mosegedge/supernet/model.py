@@ -20,6 +20,7 @@ from mosegedge.networks.training import TrainingNetwork
 from mosegedge.networks.weights import build_with_weights
 from mosegedge.space import Architecture, LayerSpec, SearchSpace
 from mosegedge.space.architecture import STAGES, STEM_DEPTH
+from mosegedge.supernet.ranks import Ranks, with_common_norms
 
 _SUBNET = "subnet."
 
@@ -30,10 +31,12 @@ class Supernet(nn.Module):
     Args:
         space: The search space.
         generator: Source of the initial weights.
+        ranks: The processes that train it together; their batches share the statistics of batch norms.
     """
 
-    def __init__(self, space: SearchSpace, generator: torch.Generator) -> None:
+    def __init__(self, space: SearchSpace, generator: torch.Generator, ranks: Ranks | None = None) -> None:
         super().__init__()
+        self._ranks = ranks or Ranks()
         self.space = space
         self.network = build_with_weights(lambda: TrainingNetwork(space, space.largest), generator)
         self._skeletons: dict[tuple[int, ...], TrainingNetwork] = {}
@@ -78,11 +81,17 @@ class Supernet(nn.Module):
 
     def _skeleton(self, architecture: Architecture) -> TrainingNetwork:
         """A module without weights: modules do not look at widths, so one per combination of depths serves all."""
-        depths = (architecture.digits[STEM_DEPTH], *(architecture.digits[stage.depth] for stage in STAGES))
+        depths = depths_of(architecture)
         if depths not in self._skeletons:
             with torch.device("meta"):
                 self._skeletons[depths] = TrainingNetwork(self.space, architecture)
+            with_common_norms(self._skeletons[depths], self._ranks)
         return self._skeletons[depths].train(self.training)
+
+
+def depths_of(architecture: Architecture) -> tuple[int, ...]:
+    """The digits that say which layers there are."""
+    return (architecture.digits[STEM_DEPTH], *(architecture.digits[stage.depth] for stage in STAGES))
 
 
 @cache

@@ -6,38 +6,32 @@ largest also learn from its soft labels. The run folder holds the training state
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim import SGD
-from torch.utils.tensorboard import SummaryWriter
 
 from mosegedge.data.batches import Batch, batches
 from mosegedge.data.dataset import SegmentationSet
-from mosegedge.errors import CheckpointError, TrainingError
-from mosegedge.files import exclusive
+from mosegedge.errors import UsageError
 from mosegedge.progress import Progress
 from mosegedge.space import SearchSpace
-from mosegedge.supernet.checkpoint import (
-    SUPERNET_FILE,
-    SupernetInfo,
-    load_weights,
-    read_tensors,
-    save_supernet,
-    write_tensors,
-)
-from mosegedge.supernet.loss import class_weights, distillation_loss, resize_labels, segmentation_loss
+from mosegedge.supernet.activation import networks_of_step
+from mosegedge.supernet.checkpoint import SUPERNET_FILE, load_weights, save_supernet
+from mosegedge.supernet.fitting import Fitter
+from mosegedge.supernet.importance import channel_groups
+from mosegedge.supernet.loop import CHECKPOINT_STEPS, Loop
+from mosegedge.supernet.loss import PixelLoss, class_weights, resize_labels, segmentation_loss
 from mosegedge.supernet.model import Supernet
-from mosegedge.supernet.schedule import TrainConfig, learning_rate, networks_of_step
+from mosegedge.supernet.place import Place
+from mosegedge.supernet.sandwich import sandwich_losses, sort_due_channels
+from mosegedge.supernet.schedule import PixelConfig, TrainConfig, learning_rate
+from mosegedge.supernet.start import StartWeights
+from mosegedge.supernet.state import STATE_FILE, Origin, read_state, run_folder
 
-STATE_FILE = "training.safetensors"
-_STATE_FORMAT = "mosegedge-training-1"
-_MOMENTUM = "momentum."
+_ENCODER, _DECODER = "subnet.encoder.", "subnet.decoder."
 
 
 def train_supernet(
@@ -47,7 +41,10 @@ def train_supernet(
     *,
     config: TrainConfig,
     progress: Progress,
-    checkpoint_steps: int = 50,
+    recipe: str = "",
+    start: StartWeights | None = None,
+    place: Place | None = None,
+    checkpoint_steps: int = CHECKPOINT_STEPS,
 ) -> Path:
     """Trains until `config.steps`, going on from the state in the output folder if there is one.
 
@@ -57,6 +54,9 @@ def train_supernet(
         output: Run folder.
         config: The training.
         progress: Told about every step.
+        recipe: Where the settings come from, for the header.
+        start: Weights to start from, as a pretrained encoder; random ones by default.
+        place: Where it computes; this process and the CPU by default.
         checkpoint_steps: Steps between saved states; a kill loses at most as many.
 
     Returns:
@@ -65,123 +65,98 @@ def train_supernet(
     Raises:
         CheckpointError: The folder holds the state of another training.
         TrainingError: The gradients are no longer finite.
-        UsageError: Another training is at work in the folder.
+        UsageError: Another training is at work in the folder, or the place cannot do what the settings want.
     """
-    with exclusive(output, "training"):
-        return _train(space, dataset, output, config, progress, checkpoint_steps)
-
-
-def _train(
-    space: SearchSpace,
-    dataset: SegmentationSet,
-    output: Path,
-    config: TrainConfig,
-    progress: Progress,
-    checkpoint_steps: int,
-) -> Path:
-    supernet = Supernet(space, torch.Generator().manual_seed(config.seed)).train()
-    # A quarter faster on a CPU. The stubs do not know this overload.
-    supernet = supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = SGD(_parameter_groups(supernet, config), lr=config.learning_rate, momentum=config.momentum)
-    start = _restore(supernet, optimizer, output / STATE_FILE, dataset, config)
-    weights = class_weights(dataset)
-    progress.start("training", config.steps, start)
-    stream = batches(dataset, crop=space.preset.crop, batch_size=config.batch_size, seed=config.seed, start_step=start)
-    with _tensorboard(output / "tensorboard", start) as log, stream:
-        for step in range(start, config.steps):
-            losses = _step(supernet, optimizer, next(stream), weights, config)
-            for name, value in losses.items():
-                log.add_scalar(f"loss/{name}", value, step)
-            progress.advance(note=f"loss {losses['largest']:.3f}")
-            # Never in the middle of a step, also not at Ctrl-C: going on from there would not be exact.
-            if (step + 1) % checkpoint_steps == 0 or step + 1 == config.steps:
-                _save_state(supernet, optimizer, output / STATE_FILE, dataset, config, step + 1)
-    finished = output / SUPERNET_FILE
-    save_supernet(finished, supernet, _info(space, dataset, config, config.steps))
+    place = place or Place()
+    place.require(config.precision)
+    place.ranks.require_even(config.batch_size)
+    require_classes(space, dataset)
+    facts: dict[str, Any] = {start.kind: start.sha256} if start else {}
+    origin = Origin(space=space, data=dataset.name, config=config, facts=facts, recipe=recipe)
+    with run_folder(output, place.ranks):
+        supernet = Supernet(space, torch.Generator().manual_seed(config.seed), place.ranks).train()
+        if start:
+            start.copy_into(supernet.network)
+        if config.channels_last:
+            # A quarter faster on a CPU. The stubs do not know this overload.
+            supernet = supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        supernet = supernet.to(place.device)
+        fitter = Fitter(supernet.network, config, place)
+        step = _restore(supernet, fitter, origin, output / STATE_FILE)
+        pixel_loss = pixel_loss_of(config, dataset, place)
+        stream = batches(
+            dataset, crop=space.preset.crop, batch_size=config.batch_size, seed=config.seed, start_step=step
+        )
+        loop = Loop(fitter=fitter, origin=origin, folder=output, progress=progress, checkpoint_steps=checkpoint_steps)
+        loop.run(step, stream, lambda batch: _step(supernet, fitter, batch, pixel_loss, config))
+        fitter.adopt_average()
+        finished = output / SUPERNET_FILE
+        if place.ranks.first:
+            save_supernet(finished, supernet, origin.info(config.steps))
+        place.ranks.wait()
     return finished
 
 
-def _step(supernet: Supernet, optimizer: SGD, batch: Batch, weights: Tensor, config: TrainConfig) -> dict[str, float]:
+def _step(
+    supernet: Supernet, fitter: Fitter, batch: Batch, pixel_loss: PixelLoss, config: TrainConfig
+) -> dict[str, float]:
     """One optimiser step over all networks of the step; returns the loss of the first and of the last of them."""
+    groups = channel_groups(_ENCODER, decoder_readers(supernet.space))
+    sort_due_channels(supernet.network, fitter, groups, config, batch.step)
     networks = networks_of_step(config, supernet.space, batch.step)
-    size = supernet.space.input_size(networks[0])
-    pictures = F.interpolate(batch.images, size=size, mode="bilinear", align_corners=False, antialias=True)
-    pictures = pictures.contiguous(memory_format=torch.channels_last)
-    labels = resize_labels(batch.masks, size)
-    optimizer.zero_grad()
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate(config, batch.step)
-    losses, teacher = [], None
-    for network in networks:
-        outputs = supernet(pictures, network)
-        loss = segmentation_loss(outputs, labels, weights, config.auxiliary)
-        losses.append(float(loss.detach()))
-        if teacher is None:
-            teacher = outputs[0].detach()
-        else:
-            loss = loss + config.distillation * distillation_loss(outputs[0], teacher)
-        (loss / len(networks)).backward()  # type: ignore[no-untyped-call]
-    norm = torch.nn.utils.clip_grad_norm_(supernet.parameters(), config.gradient_norm)
-    if not norm.isfinite():
-        raise TrainingError(
-            f"The training diverged at step {batch.step}: the norm of the gradients is {norm.item()}.",
-            known=f"The learning rate there is {learning_rate(config, batch.step):.4g}.",
-            fix="Start again with a smaller --learning-rate and another --output.",
-        )
-    optimizer.step()
-    return {"largest": losses[0], "smallest": losses[-1], "learning_rate": learning_rate(config, batch.step)}
+    pictures, labels = resized(batch, supernet.space.input_size(networks[0]), config, fitter.place)
+    fitter.begin(batch.step)
+    losses = sandwich_losses(
+        networks,
+        lambda network: supernet(pictures, network),
+        lambda outputs: segmentation_loss(outputs, labels, pixel_loss, config.auxiliary),
+        fitter,
+        config,
+    )
+    fitter.finish(batch.step)
+    return losses | {"learning_rate": learning_rate(config, batch.step)}
 
 
-def _parameter_groups(supernet: Supernet, config: TrainConfig) -> list[dict[str, object]]:
-    """Decay is for convolution weights alone; it would pull norms and biases to zero."""
-    kernels = [parameter for parameter in supernet.parameters() if parameter.dim() == 4]
-    others = [parameter for parameter in supernet.parameters() if parameter.dim() != 4]
-    return [{"params": kernels, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-
-
-def _info(space: SearchSpace, dataset: SegmentationSet, config: TrainConfig, step: int) -> SupernetInfo:
-    return SupernetInfo(space=space, data=dataset.name, step=step, training=asdict(config))
-
-
-def _save_state(
-    supernet: Supernet, optimizer: SGD, path: Path, dataset: SegmentationSet, config: TrainConfig, step: int
-) -> None:
-    tensors = dict(supernet.network.state_dict())
-    for name, parameter in supernet.network.named_parameters():
-        if "momentum_buffer" in optimizer.state[parameter]:
-            tensors[_MOMENTUM + name] = optimizer.state[parameter]["momentum_buffer"]
-    write_tensors(path, tensors, _STATE_FORMAT, _info(supernet.space, dataset, config, step))
-
-
-def _restore(supernet: Supernet, optimizer: SGD, path: Path, dataset: SegmentationSet, config: TrainConfig) -> int:
-    """Loads weights and momentum of an earlier run; returns the step to go on from."""
-    if not path.exists():
-        return 0
-    tensors, info = read_tensors(path, _STATE_FORMAT)
-    before = info.training | {"space": info.space.name, "data": info.data, "digest": info.space.digest}
-    now = asdict(config) | {
-        "space": supernet.space.name,
-        "data": dataset.name,
-        "digest": supernet.space.digest,
+def decoder_readers(space: SearchSpace) -> dict[int, tuple[str, ...]]:
+    """Kernels of the decoder that read the output of a stage."""
+    return {
+        2: () if space.preset.decoder.spatial else (f"{_DECODER}detail.0.conv.weight",),
+        3: (f"{_DECODER}refine16.conv.conv.weight",),
+        4: (f"{_DECODER}refine32.conv.conv.weight", f"{_DECODER}tail.conv.weight"),
     }
-    changed = [name for name, value in now.items() if before.get(name) != value]
-    if changed:
-        raise CheckpointError(
-            f"{path.parent} holds another training: its {changed[0]} was {before.get(changed[0])}.",
-            known=f"It stands at step {info.step}.",
-            fix="Repeat its settings to go on with it, or choose another --output.",
+
+
+def _restore(supernet: Supernet, fitter: Fitter, origin: Origin, path: Path) -> int:
+    """Loads the state of an earlier run; returns the step to go on from."""
+    found = read_state(path, fitter, origin)
+    if found is None:
+        return 0
+    load_weights(supernet, found[0], path)
+    return found[1]
+
+
+def require_classes(space: SearchSpace, dataset: SegmentationSet) -> None:
+    """Raises UsageError where a space and a data set have different numbers of classes."""
+    if space.classes != len(dataset.classes):
+        raise UsageError(
+            f"{dataset.name} has {len(dataset.classes)} classes, the space {space.name} has {space.classes}.",
+            fix=f"Name the preset alone, and crop and classes follow from the data: --space {space.preset.name}",
         )
-    load_weights(supernet, {n: t for n, t in tensors.items() if not n.startswith(_MOMENTUM)}, path)
-    for name, parameter in supernet.network.named_parameters():
-        if _MOMENTUM + name in tensors:
-            optimizer.state[parameter]["momentum_buffer"] = tensors[_MOMENTUM + name]
-    return info.step
 
 
-@contextmanager
-def _tensorboard(folder: Path, start: int) -> Iterator[SummaryWriter]:
-    writer = SummaryWriter(str(folder), purge_step=start)
-    try:
-        yield writer
-    finally:
-        writer.close()
+def pixel_loss_of(config: PixelConfig, dataset: SegmentationSet, place: Place) -> PixelLoss:
+    """The loss of a pixel that the settings name."""
+    bounded = config.class_weights == "bounded"
+    weights = class_weights(dataset) if bounded else torch.ones(len(dataset.classes))
+    return PixelLoss(
+        weights=place.put(weights), threshold=config.ohem_threshold, least=config.ohem_least, ranks=place.ranks
+    )
+
+
+def resized(batch: Batch, size: tuple[int, int], config: PixelConfig, place: Place) -> tuple[Tensor, Tensor]:
+    """This process's pictures and labels of a batch, at an input size."""
+    pictures = place.rows(batch.images)
+    pictures = F.interpolate(pictures, size=size, mode="bilinear", align_corners=False, antialias=True)
+    if config.channels_last:
+        pictures = pictures.contiguous(memory_format=torch.channels_last)
+    return pictures, resize_labels(place.rows(batch.masks), size)

@@ -6,13 +6,16 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import load_file
+from stopping import Losses, StopAt
 
 from mosegedge.data import SegmentationSet, cached
 from mosegedge.data.scenes import SceneSet
@@ -20,11 +23,13 @@ from mosegedge.errors import CheckpointError, TrainingError, UsageError
 from mosegedge.files import exclusive
 from mosegedge.progress import Silent
 from mosegedge.space import SearchSpace
-from mosegedge.space.architecture import SCALE, STAGES, STEM_DEPTH, STEM_WIDTH
+from mosegedge.space.architecture import DIGITS, SCALE, STAGES, STEM_DEPTH, STEM_WIDTH
+from mosegedge.space.codes import LOWER_BOUNDS, UPPER_BOUNDS
+from mosegedge.supernet.activation import networks_of_step, openings, stages
 from mosegedge.supernet.checkpoint import load_supernet
-from mosegedge.supernet.loss import class_weights, distillation_loss, resize_labels
-from mosegedge.supernet.schedule import TrainConfig, learning_rate, networks_of_step
-from mosegedge.supernet.train import STATE_FILE, train_supernet
+from mosegedge.supernet.schedule import TrainConfig
+from mosegedge.supernet.state import STATE_FILE
+from mosegedge.supernet.train import train_supernet
 
 SPACE = SearchSpace.load("nano:96x192:19")
 CONFIG = TrainConfig(steps=6, batch_size=2, warmup_steps=2, seed=3)
@@ -35,24 +40,19 @@ def pictures() -> SegmentationSet:
     return cached(SceneSet("train", 6))
 
 
-class StopAt(Silent):
-    """Raises KeyboardInterrupt after some steps, as Ctrl-C does."""
-
-    def __init__(self, steps: int) -> None:
-        self.left = steps
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        self.left -= steps
-        if self.left == 0:
-            raise KeyboardInterrupt
+# With everything that a state has to hold. The training that is killed below is the plain one.
+RICH = replace(
+    CONFIG, schedule="cosine", ema=0.9, ohem_threshold=0.5, precision="bf16", expansion_from=0.3, width_from=0.6,
+    sort_channels=True, channels_last=False, class_weights="none",
+)  # fmt: skip
 
 
 def test_interrupted_training_ends_with_the_same_weights(pictures: SegmentationSet, tmp_path: Path) -> None:
-    straight = train_supernet(SPACE, pictures, tmp_path / "straight", config=CONFIG, progress=Silent())
+    straight = train_supernet(SPACE, pictures, tmp_path / "straight", config=RICH, progress=Silent())
     for stop in (1, 4):
         with pytest.raises(KeyboardInterrupt):
-            train_supernet(SPACE, pictures, tmp_path / "cut", config=CONFIG, progress=StopAt(stop), checkpoint_steps=2)
-    resumed = train_supernet(SPACE, pictures, tmp_path / "cut", config=CONFIG, progress=Silent(), checkpoint_steps=2)
+            train_supernet(SPACE, pictures, tmp_path / "cut", config=RICH, progress=StopAt(stop), checkpoint_steps=2)
+    resumed = train_supernet(SPACE, pictures, tmp_path / "cut", config=RICH, progress=Silent(), checkpoint_steps=2)
     expected, found = load_file(straight), load_file(resumed)
     assert expected.keys() == found.keys()
     for name, tensor in expected.items():
@@ -97,7 +97,8 @@ def test_other_settings_are_refused_and_nothing_is_lost(pictures: SegmentationSe
     with pytest.raises(CheckpointError, match="space was nano:96x192:19"):
         train_supernet(SearchSpace.load("nano"), pictures, tmp_path, config=CONFIG, progress=Silent())
     assert (tmp_path / STATE_FILE).read_bytes() == before
-    assert load_supernet(tmp_path / "supernet.safetensors")[1].step == 6
+    info = load_supernet(tmp_path / "supernet.safetensors")[1]
+    assert (info.step, info.training) == (6, asdict(CONFIG))
 
 
 class Named:
@@ -131,15 +132,10 @@ def test_diverged_training_says_so(pictures: SegmentationSet, tmp_path: Path) ->
 
 
 def test_training_learns(pictures: SegmentationSet, tmp_path: Path) -> None:
-    losses: list[float] = []
-
-    class Watch(Silent):
-        def advance(self, steps: int = 1, note: str = "") -> None:
-            losses.append(float(note.split()[-1]))
-
+    watch = Losses()
     config = TrainConfig(steps=30, batch_size=4, warmup_steps=5, learning_rate=0.1)
-    train_supernet(SPACE, pictures, tmp_path, config=config, progress=Watch())
-    assert np.mean(losses[-5:]) < 0.95 * np.mean(losses[:5])
+    train_supernet(SPACE, pictures, tmp_path, config=config, progress=watch)
+    assert np.mean(watch.seen[-5:]) < 0.95 * np.mean(watch.seen[:5])
 
 
 def test_global_generators_are_left_alone(pictures: SegmentationSet, tmp_path: Path) -> None:
@@ -178,38 +174,49 @@ def test_networks_of_a_step_share_its_scale_and_hold_both_ends() -> None:
     assert scales == set(range(5))
 
 
-def test_learning_rate_is_poly_with_warm_up() -> None:
-    config = TrainConfig(steps=1000, learning_rate=0.2, warmup_steps=10, power=0.9)
-    assert learning_rate(config, 0) == pytest.approx(0.02)
-    assert learning_rate(config, 500) == pytest.approx(0.2 * 0.5**0.9)
-    assert learning_rate(config, 999) == pytest.approx(0.2 * 0.001**0.9)
+def test_middle_choices_are_switched_on_before_the_smallest() -> None:
+    config = TrainConfig(steps=1000, depth_from=0.1, expansion_from=0.3, width_from=0.5, gradual=0.1, random_networks=8)
+    assert [(stage.first, stage.opened) for stage in stages(config)] == [
+        (0, "the largest network alone"),
+        (100, "middle depth"), (200, "smallest depth"),
+        (300, "middle expansion"), (400, "smallest expansion"),
+        (500, "middle width"), (600, "smallest width"),
+    ]  # fmt: skip
+    depths, widths = [stage.depth for stage in STAGES], [stage.width for stage in STAGES]
+    firsts = [stage.expansions.start for stage in STAGES]
+    for number, positions in enumerate((depths, firsts, widths)):
+        for offset, lowest in ((0, 1), (100, 2)):
+            first = 100 + 200 * number + 100 * (offset > 0)
+            codes = SPACE.encode([n for s in range(first, first + 20) for n in networks_of_step(config, SPACE, s)])
+            steps_down = SPACE.encode([SPACE.largest])[0, positions] - codes[:, positions]
+            assert steps_down.max() == lowest
+            assert networks_of_step(config, SPACE, first)[-1] != networks_of_step(config, SPACE, first - 1)[-1]
+
+
+@given(steps=st.integers(1, 3000), share=st.floats(0, 1))
+def test_a_choice_opens_at_the_first_step_at_which_its_share_is_done(steps: int, share: float) -> None:
+    config = TrainConfig(steps=steps, depth_from=share, expansion_from=0, width_from=0)
+    (first, again) = openings(config)["depth"]
+    assert first == again
+    assert first / steps >= share
+    assert first == 0 or (first - 1) / steps < share
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_networks_of_the_default_stages_are_those_of_earlier_versions(seed: int) -> None:
+    """Trainings that began before choices opened one after the other go on as they would have."""
+    config = TrainConfig(steps=100, seed=seed)
+    kinds = {"depth": 0.1, "expansion": 0.2, "width": 0.3}
+    for step in range(0, 100, 3):
+        rng = np.random.default_rng([seed, 1, step])
+        codes = np.concatenate([UPPER_BOUNDS[None], SPACE.sample(1, rng), LOWER_BOUNDS[None]])
+        closed = [any(kind in d.name and step / 100 < start for kind, start in kinds.items()) for d in DIGITS]
+        codes = SPACE.repair(np.where(closed, UPPER_BOUNDS, codes), rng)
+        codes[:, SCALE] = rng.integers(0, 5)
+        assert networks_of_step(config, SPACE, step) == list(dict.fromkeys(SPACE.decode(codes)))
 
 
 @pytest.mark.parametrize("change", [{"batch_size": 1}, {"steps": 0}, {"learning_rate": 0.0}, {"learning_rate": 50.0}])
 def test_settings_that_cannot_work_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(UsageError):
         replace(CONFIG, **change)
-
-
-def test_rare_classes_weigh_more_by_a_bounded_factor(pictures: SegmentationSet) -> None:
-    weights = class_weights(pictures)
-    counts = np.bincount(np.concatenate([pictures.read(i).mask.ravel() for i in range(6)]), minlength=256)[:19]
-    assert weights[int(counts.argmax())] == weights.min()
-    assert weights.max() / weights.min() <= np.log(2.02) / np.log(1.02)
-
-
-def test_distillation_is_zero_for_equal_logits_and_sends_no_gradient_to_the_teacher() -> None:
-    student = torch.randn(2, 5, 4, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    teacher = torch.randn(2, 5, 4, 4, generator=torch.Generator().manual_seed(1), requires_grad=True)
-    assert distillation_loss(student.detach(), student).item() == pytest.approx(0, abs=1e-6)
-    distillation_loss(student, teacher).backward()
-    assert student.grad is not None
-    assert teacher.grad is None
-
-
-def test_labels_are_resized_by_nearest_only() -> None:
-    labels = torch.randint(0, 19, (2, 64, 96), generator=torch.Generator().manual_seed(0))
-    labels[0, :32] = 255
-    small = resize_labels(labels, (8, 12))
-    assert set(small.unique().tolist()) <= set(labels.unique().tolist())
-    assert torch.equal(small, labels[:, 4::8, 4::8])
