@@ -31,8 +31,9 @@ SupernetOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option(help="Name of a device: mosegedge devices list.", autocompletion=device_names)
 ]
-RootOption = Annotated[Path, typer.Option("--output-root", help="Folder of all profiles.")]
-ProfileRootOption = Annotated[Path, typer.Option(help="Folder of all profiles.")]
+ProfileRootOption = Annotated[
+    Path, typer.Option("--profile-root", "--output-root", help="Folder of all profiles; both names of it will do.")
+]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads for PyTorch.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mosegedge.cli.options import RootOption
+from mosegedge.cli.options import ProfileRootOption
 from mosegedge.cli.output import JsonFlag, emit, say
 from mosegedge.errors import UsageError
 from mosegedge.files import write_atomic
@@ -29,7 +29,7 @@ def predict(
         bool, typer.Option("--explain", help="Why it takes so long: every layer, and what one digit costs.")
     ] = False,
     picture: Annotated[Path | None, typer.Option("--picture", help="Write the explanation as an SVG file.")] = None,
-    output_root: RootOption = Path("profiles"),
+    profile_root: ProfileRootOption = Path("profiles"),
     as_json: JsonFlag = False,
 ) -> None:
     """Predicts the latency of a network on a device, in total and by part.
@@ -43,7 +43,7 @@ def predict(
 
     if picture is not None and picture.suffix != ".svg":
         raise UsageError(f"The picture {picture} cannot be written.", known="It is an SVG file.", fix="Name it *.svg.")
-    found = load_profile(profile, root=output_root)
+    found = load_profile(profile, root=profile_root)
     model = found.latency_model(SearchSpace.load(space) if space else None)
     trust = trust_of(found, model.space)
     if trust.warning:

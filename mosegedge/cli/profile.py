@@ -13,7 +13,7 @@ import typer
 
 from mosegedge.cli.completion import device_names
 from mosegedge.cli.devices import AcceptNewHostKey
-from mosegedge.cli.options import DataRootOption, RootOption, SpaceOption, open_space, seconds
+from mosegedge.cli.options import DataRootOption, ProfileRootOption, SpaceOption, open_space, seconds
 from mosegedge.cli.output import JsonFlag, emit, progress, say
 from mosegedge.cli.profile_text import plan_result, plan_text, profile_text, summary
 from mosegedge.errors import MosegedgeError, UsageError
@@ -60,7 +60,7 @@ def profile(
         ),
     ] = None,
     memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Memory of some networks.")] = True,
-    output_root: RootOption = Path("profiles"),
+    profile_root: ProfileRootOption = Path("profiles"),
     accept_new_host_key: AcceptNewHostKey = False,
     restart: Annotated[bool, typer.Option("--restart", help="Set an unfinished measurement aside.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and touch nothing.")] = False,
@@ -93,7 +93,7 @@ def profile(
         from mosegedge.profiling.estimate import estimate
 
         plans = [make_plan(loaded, one, settings) for one in chosen]
-        found = [(plan, estimate(plan, root=output_root)) for plan in plans]
+        found = [(plan, estimate(plan, root=profile_root)) for plan in plans]
         rows = [plan_result(*pair) for pair in found]
         text = "\n\n".join(plan_text(*pair) for pair in found)
         emit(rows[0] if len(rows) == 1 else {"plans": rows}, text, as_json=as_json)
@@ -103,7 +103,7 @@ def profile(
         chosen,
         loaded,
         settings=settings,
-        root=output_root,
+        root=profile_root,
         restart=restart,
         accept_new_host_key=accept_new_host_key,
         as_json=as_json,

@@ -12,7 +12,7 @@ import typer
 from mosegedge.cli.carried_text import merge_result, merge_text, rebase_result, rebase_text
 from mosegedge.cli.completion import device_names
 from mosegedge.cli.devices import AcceptNewHostKey
-from mosegedge.cli.options import RootOption
+from mosegedge.cli.options import ProfileRootOption
 from mosegedge.cli.output import JsonFlag, emit, progress, say
 from mosegedge.cli.versions_text import diff_result, diff_text
 from mosegedge.errors import DeviceError, ProfileError
@@ -36,7 +36,7 @@ def diff(
     before: FirstProfile,
     after: SecondProfile,
     everything: Annotated[bool, typer.Option("--all", help="Print every entry, not only the largest changes.")] = False,
-    output_root: RootOption = Path("profiles"),
+    profile_root: ProfileRootOption = Path("profiles"),
     as_json: JsonFlag = False,
 ) -> None:
     """Compares two profiles entry by entry, tests each difference, and names the likely cause.
@@ -48,7 +48,7 @@ def diff(
     from mosegedge.profiling.cause import likely_cause, provenance_apart
     from mosegedge.profiling.compare import compare_layers, compare_networks
 
-    first, second = (load_profile(name, root=output_root) for name in (before, after))
+    first, second = (load_profile(name, root=profile_root) for name in (before, after))
     layers, networks = compare_layers(first, second), compare_networks(first, second)
     apart = provenance_apart(first, second)
     cause = likely_cause(layers if layers.rows else networks, apart)
@@ -60,7 +60,7 @@ def merge(
     first: FirstProfile,
     second: Annotated[str, typer.Argument(help="Another one of the same device, space and protocol.")],
     space: Annotated[str, typer.Option("--space", help="The space, where it is not a shipped preset.")] = "",
-    output_root: RootOption = Path("profiles"),
+    profile_root: ProfileRootOption = Path("profiles"),
     as_json: JsonFlag = False,
 ) -> None:
     """Makes one profile of two measurements of a device: the next version of the first one's series.
@@ -72,7 +72,7 @@ def merge(
     from mosegedge.space import SearchSpace
 
     merged = merge_profiles(
-        first, second, space=SearchSpace.load(space) if space else None, root=output_root, command=_command()
+        first, second, space=SearchSpace.load(space) if space else None, root=profile_root, command=_command()
     )
     say(f"Wrote {merged.profile.name}")
     emit(merge_result(merged), merge_text(merged), as_json=as_json)
@@ -88,7 +88,7 @@ def rebase(
     networks: Annotated[int, typer.Option(help="Whole networks that are measured again.")] = 12,
     passes: Annotated[int, typer.Option(help="How often each is timed at most.")] = 24,
     space: Annotated[str, typer.Option("--space", help="The space, where it is not a shipped preset.")] = "",
-    output_root: RootOption = Path("profiles"),
+    profile_root: ProfileRootOption = Path("profiles"),
     restart: Annotated[bool, typer.Option("--restart", help="Set an unfinished measurement aside.")] = False,
     accept_new_host_key: AcceptNewHostKey = False,
     as_json: JsonFlag = False,
@@ -104,7 +104,7 @@ def rebase(
     from mosegedge.profiling.rebase_plan import RebaseSettings
     from mosegedge.space import SearchSpace
 
-    found = load_device(device or load_profile(name, root=output_root).device.name)
+    found = load_device(device or load_profile(name, root=profile_root).device.name)
     settings = RebaseSettings(entries=entries, networks=networks, passes=passes)
     with progress() as bar:
         rebased = rebase_profile(
@@ -112,7 +112,7 @@ def rebase(
             found,
             settings=settings,
             space=SearchSpace.load(space) if space else None,
-            root=output_root,
+            root=profile_root,
             progress=bar,
             command=_command(),
             restart=restart,
@@ -132,7 +132,7 @@ def stale(
         str,
         typer.Option(help="Ask this device; without names, about the profiles of it.", autocompletion=device_names),
     ] = "",
-    output_root: RootOption = Path("profiles"),
+    profile_root: ProfileRootOption = Path("profiles"),
     accept_new_host_key: AcceptNewHostKey = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -151,10 +151,10 @@ def stale(
     if names:
         paths: list[str | Path] = list(names)
     else:
-        paths = [path for path in latest_profiles(output_root) if device in ("", path.parent.parent.name)]
-    profiles = [load_profile(path, root=output_root) for path in paths]
+        paths = [path for path in latest_profiles(profile_root) if device in ("", path.parent.parent.name)]
+    profiles = [load_profile(path, root=profile_root) for path in paths]
     found = freshness(profiles, device=load_device(device) if device else None, accept_new_host_key=accept_new_host_key)
-    lines = "\n".join(map(str, found)) or f"There is no profile in {output_root}."
+    lines = "\n".join(map(str, found)) or f"There is no profile in {profile_root}."
     emit({"profiles": [{**asdict(one)} for one in found]}, lines, as_json=as_json)
     states = {one.state for one in found}
     if states - {"ok"}:

@@ -11,7 +11,7 @@ import typer
 
 from mosegedge.cli import profile_versions
 from mosegedge.cli.devices import AcceptNewHostKey
-from mosegedge.cli.options import RootOption, seconds
+from mosegedge.cli.options import ProfileRootOption, seconds
 from mosegedge.cli.output import JsonFlag, emit, progress, say
 from mosegedge.cli.profile_text import certificate_text, one_line, profile_text, summary
 from mosegedge.profiling.certificate import verdict
@@ -30,15 +30,15 @@ def register(app: typer.Typer) -> None:
 
 
 @profiles_app.command("list", epilog="Example: mosegedge profiles list")
-def list_profiles(output_root: RootOption = Path("profiles"), as_json: JsonFlag = False) -> None:
+def list_profiles(profile_root: ProfileRootOption = Path("profiles"), as_json: JsonFlag = False) -> None:
     """Lists the profiles on disk."""
     from mosegedge.errors import ProfileError
     from mosegedge.profiling import list_profiles, load_profile
 
     rows: list[dict[str, Any]] = []
     lines: list[str] = []
-    for path in list_profiles(output_root):
-        name = str(path.relative_to(output_root).with_suffix(""))
+    for path in list_profiles(profile_root):
+        name = str(path.relative_to(profile_root).with_suffix(""))
         try:
             found = load_profile(path)
         except ProfileError as error:
@@ -47,19 +47,19 @@ def list_profiles(output_root: RootOption = Path("profiles"), as_json: JsonFlag 
         else:
             rows.append({"name": name, **summary(found)})
             lines.append(f"{name}: {one_line(found)}")
-    emit({"profiles": rows}, "\n".join(lines) or f"There is no profile in {output_root}.", as_json=as_json)
+    emit({"profiles": rows}, "\n".join(lines) or f"There is no profile in {profile_root}.", as_json=as_json)
 
 
 @profiles_app.command("show", epilog="Example: mosegedge profiles show local/tiny-fp32")
 def show_profile(
     name: Annotated[str, typer.Argument(help="A file, or a name: local/tiny-fp32 or local/tiny-fp32/v1.")],
-    output_root: RootOption = Path("profiles"),
+    profile_root: ProfileRootOption = Path("profiles"),
     as_json: JsonFlag = False,
 ) -> None:
     """Shows what a profile holds and how good it is."""
     from mosegedge.profiling import load_profile
 
-    found = load_profile(name, root=output_root)
+    found = load_profile(name, root=profile_root)
     emit(summary(found), profile_text(found), as_json=as_json)
 
 
@@ -72,7 +72,7 @@ def check(
     seed: Annotated[int | None, typer.Option(min=0, help="Draws the networks; a new one each time by default.")] = None,
     space: Annotated[str, typer.Option("--space", help="The space, where it is not a shipped preset.")] = "",
     require: Annotated[bool, typer.Option("--require", help="Exit with 4 below a bar.")] = False,
-    output_root: RootOption = Path("profiles"),
+    profile_root: ProfileRootOption = Path("profiles"),
     restart: Annotated[bool, typer.Option("--restart", help="Set an unfinished check aside.")] = False,
     accept_new_host_key: AcceptNewHostKey = False,
     as_json: JsonFlag = False,
@@ -88,7 +88,7 @@ def check(
     from mosegedge.profiling.trust import trust_of
     from mosegedge.space import SearchSpace
 
-    found = load_profile(name, root=output_root)
+    found = load_profile(name, root=profile_root)
     loaded = SearchSpace.load(space or found.space.name)
     settings = CheckSettings(networks=networks, rounds=rounds, budget_s=seconds(budget), seed=seed)
     with progress() as bar:
@@ -97,7 +97,7 @@ def check(
             load_device(found.device.name),
             settings=settings,
             space=loaded,
-            root=output_root,
+            root=profile_root,
             progress=bar,
             command=shlex.join(["mosegedge", *sys.argv[1:]]),
             restart=restart,

@@ -62,7 +62,8 @@ def conclude(
     statistic = choose_statistic([measured[item.key] for item in (*plan.fit, *plan.held_out) if item.key in measured])
     values_ms = {key: round(measurement.value_ms(statistic), DIGITS) for key, measurement in measured.items()}
     evidence = _evidence(plan, journal, measured, statistic)
-    section = fit_model(evidence, plan.settings.method, sorted(plan.settings.scales))
+    scales = sorted(plan.settings.scales)
+    section = fit_model(evidence, plan.settings.method, scales, speed_sd=drifts.level_sd)
     model = latency_model_of(evidence, section, name="under test", device=plan.device.name)
     roofline = measured_roofline(journal.probes, plan.device, statistic)
     return Profile(

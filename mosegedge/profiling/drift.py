@@ -7,6 +7,9 @@ again. A *round* is one visit of every model that is still open: where even the 
 was slower or faster than in other rounds, by more than their scatter can explain, the clock or the memory of the device
 was another one in that round, and its samples are divided by that factor. More than a few per cent is no drift but
 a device that was not free: then nothing is divided, since the bursts that escaped it would come out too fast.
+
+A device that changed its speed between rounds changes it until tomorrow as well. No correction helps there: how far the
+level of one measurement is from that of another is a part of every prediction's standard deviation.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ LARGEST_CORRECTED = 0.05
 _SD_OF_MAD = 1.4826
 _SD_OF_QUARTILE = 1.36  # of a normal distribution, for one sample
 _SWEEPS = 2
+_MOST_ALIKE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,12 @@ class Drift:
     Attributes:
         factors: Round to its factor, 1 for the round in the middle; empty where nothing is significant.
         spread: Slowest round over fastest, minus 1, as it was measured, corrected or not.
+        level_sd: Relative standard deviation between the level of these rounds and that of as many at another time.
     """
 
     factors: Mapping[int, float] = field(default_factory=dict)
     spread: float = 0.0
+    level_sd: float = 0.0
 
     def corrected(self, measurement: Measurement) -> Measurement:
         """The samples as they would have been in the round in the middle."""
@@ -82,7 +88,7 @@ def drift_of(measurements: Sequence[Measurement]) -> Drift:
     slow = np.abs(common)
     significant = (slow > _SIGMAS * error) & (slow > _LEAST) & (slow < LARGEST_CORRECTED)
     factors = {number: float(np.exp(common[place])) for place, number in enumerate(rounds) if significant[place]}
-    return Drift(factors, spread)
+    return Drift(factors, spread, _level_sd(common, error))
 
 
 def slow_windows(windows: Sequence[Window]) -> dict[int, float]:
@@ -101,6 +107,23 @@ def slow_windows(windows: Sequence[Window]) -> dict[int, float]:
             if excess > SLOW_WINDOW:
                 found[number] = excess
     return found
+
+
+def _level_sd(common: NDArray[np.float64], error: NDArray[np.float64]) -> float:
+    """How far the middle of these rounds is from that of as many others, as a standard deviation.
+
+    Rounds after one another are alike, so that they count for fewer: n (1 - r) / (1 + r), with r the correlation of
+    neighbours. A median of so many normal values has pi / 2 times the variance of their mean, and two measurements
+    differ by twice that of one. The error with which each round is known is no change of speed and taken off.
+    """
+    centred = common - common.mean()
+    total = float(centred @ centred)
+    variance = total / (len(common) - 1) - float(np.mean(np.square(error)))
+    if variance <= 0:
+        return 0.0
+    alike = float(np.clip(centred[1:] @ centred[:-1] / total, 0.0, _MOST_ALIKE))
+    count = max(1.0, len(common) * (1 - alike) / (1 + alike))
+    return float(np.sqrt(np.pi * variance / count))
 
 
 def _polished(lows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

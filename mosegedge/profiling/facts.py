@@ -48,6 +48,11 @@ class Drifts:
         }
 
     @property
+    def level_sd(self) -> float:
+        """Of whole networks; of layers where too few networks were measured to tell."""
+        return round(self.networks.level_sd or self.layers.level_sd, DIGITS)
+
+    @property
     def words(self) -> str:
         """One line for the profile: what was corrected, and what was too large to be."""
         kinds = {"layers": self.layers, "networks": self.networks}

@@ -104,6 +104,9 @@ def certify(
 ) -> CertificateSection | None:
     """Judges a latency model on networks that it was never fitted on; None where there is none.
 
+    Held-out networks were measured in the same rounds as the others, so the device's speed at another time is left out
+    of their intervals.
+
     Args:
         model: The model.
         judged: The networks.
@@ -117,7 +120,7 @@ def certify(
     space, codes, latency_ms = model.space, judged.codes, judged.measured_ms
     if not len(codes):
         return None
-    predicted_ms, sd_ms = model.predict(codes)
+    predicted_ms, sd_ms = (model.meanwhile if source == "held-out" else model).predict(codes)
     flops = space.flops(codes).astype(float)
     halves = None if judged.halves_ms is None else judged.halves_ms.T
     scales = codes[:, SCALE]

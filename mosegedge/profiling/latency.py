@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -32,7 +32,8 @@ class Part(NamedTuple):
 class LatencyModel:
     """One cost per row of the look-up table, a constant per scale, and how far measurements lie around the sum.
 
-    The variance of a network has two parts: how little is known of its layers, and what no table explains.
+    The variance of a network has three parts: how little is known of its layers, what no table explains, and that the
+    device has another speed at another time, which all networks have in common.
 
     Attributes:
         space: The search space.
@@ -42,6 +43,7 @@ class LatencyModel:
         overflow: What weights cost that the cache cannot hold, None where they cost nothing.
         constant_ms: What a network costs beyond its layers, by scale digit; NaN where the profile has none.
         relative_sd: Standard deviation of a measured network around what its layers add up to, as a share of it.
+        speed_sd: Relative standard deviation of the device's speed between two measurements.
         posterior: How well the costs are known; None where they are taken as exact.
         failed: Layers that the device could not run, by key, with the reason.
     """
@@ -53,6 +55,7 @@ class LatencyModel:
     overflow: Overflow | None = None
     constant_ms: Floats
     relative_sd: float
+    speed_sd: float = 0.0
     posterior: Posterior | None = None
     failed: Mapping[str, str] = field(default_factory=dict)
 
@@ -66,7 +69,12 @@ class LatencyModel:
             ProfileError: A network needs a layer or a scale that the profile does not have; nothing is filled in.
         """
         mean_ms, model_sd_ms = self.predict_table(codes)
-        return mean_ms, np.hypot(model_sd_ms, self.relative_sd * mean_ms)
+        return mean_ms, np.hypot(model_sd_ms, np.hypot(self.relative_sd, self.speed_sd) * mean_ms)
+
+    @property
+    def meanwhile(self) -> LatencyModel:
+        """The model for networks that are measured together with those that it was fitted to, at the same speed."""
+        return replace(self, speed_sd=0.0)
 
     def predict_table(self, codes: Codes) -> tuple[Floats, Floats]:
         """Mean, and the part of the standard deviation that is due to what is not known of the layers' costs.

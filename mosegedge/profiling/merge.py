@@ -99,7 +99,8 @@ def merged_profile(first: Profile, second: Profile, space: SearchSpace, *, versi
     failed = _failed(first, second, {entry.key for entry in entries})
     evidence = Evidence(space=space, entries=entries, networks=networks, failed={one.key: one.error for one in failed})
     protocol = merged_protocol(first.protocol, second.protocol)
-    section = fit_model(evidence, _method(first, second), protocol.scales)
+    speed_sd = max(first.model.speed_sd, second.model.speed_sd)
+    section = fit_model(evidence, _method(first, second), protocol.scales, speed_sd=speed_sd)
     model = latency_model_of(evidence, section, name="merged", device=first.device.name)
     newer, older = sorted((first, second), key=lambda profile: profile.created, reverse=True)
     profile = first.model_copy(

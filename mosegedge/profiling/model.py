@@ -51,20 +51,21 @@ class Evidence:
         return Networks(codes[known], values[known, 0], values[known, 1])
 
 
-def fit_model(evidence: Evidence, method: Method, scales: Iterable[int]) -> ModelSection:
+def fit_model(evidence: Evidence, method: Method, scales: Iterable[int], *, speed_sd: float = 0.0) -> ModelSection:
     """Fits the formula and its spreads.
 
     Args:
         evidence: What was measured.
         method: What of it is used.
         scales: Scales to cover.
+        speed_sd: How far the device's speed differs between two measurements; the networks do not tell.
 
     Raises:
         ProfileError: No formula is physically possible, or too few networks were measured.
     """
     scales = list(scales)
     if method == "layers":
-        return section_of(method, assumed_prior(scales))
+        return section_of(method, assumed_prior(scales), speed_sd=speed_sd)
     base = FLOPS if method == "networks" else SUM
     networks = evidence.networks_with(base, scales)
     if not len(networks.codes):
@@ -72,7 +73,8 @@ def fit_model(evidence: Evidence, method: Method, scales: Iterable[int]) -> Mode
             "There is no whole network to fit the latency model to: none ran, or all need layers that did not.",
             fix="Fit it to layers alone: --method layers, or see why they failed in the journal of the measurement.",
         )
-    return section_of(method, fit_prior(evidence.space, evidence.table, networks, base=base))
+    prior = fit_prior(evidence.space, evidence.table, networks, base=base)
+    return section_of(method, prior, speed_sd=speed_sd)
 
 
 def latency_model_of(evidence: Evidence, section: ModelSection, *, name: str, device: str) -> LatencyModel:
@@ -119,6 +121,7 @@ def latency_model_of(evidence: Evidence, section: ModelSection, *, name: str, de
         overflow=prior.formula.overflow,
         constant_ms=posterior.constant_ms,
         relative_sd=prior.network_sd,
+        speed_sd=section.speed_sd,
         posterior=posterior,
         failed=evidence.failed,
     )
@@ -140,7 +143,7 @@ def prior_of(section: ModelSection) -> Prior:
     )
 
 
-def section_of(method: Method, prior: Prior) -> ModelSection:
+def section_of(method: Method, prior: Prior, *, speed_sd: float = 0.0) -> ModelSection:
     """What was fitted, for a file."""
     formula = prior.formula
     return ModelSection(
@@ -152,4 +155,5 @@ def section_of(method: Method, prior: Prior) -> ModelSection:
         shared=prior.shared,
         constant_sd_ms=prior.constant_sd_ms,
         network_sd=prior.network_sd,
+        speed_sd=speed_sd,
     )

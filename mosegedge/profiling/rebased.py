@@ -132,7 +132,8 @@ def rebased_profile(
     evidence = Evidence(
         space=space, entries=sorted(entries, key=lambda entry: entry.key), networks=networks, failed=failed
     )
-    section = fit_model(evidence, profile.model.method, sorted(profile.protocol.scales))
+    scales = sorted(profile.protocol.scales)
+    section = fit_model(evidence, profile.model.method, scales, speed_sd=profile.model.speed_sd)
     model = latency_model_of(evidence, section, name="rebased", device=plan.device.name)
     now = datetime.now(UTC).replace(microsecond=0)
     judged = Judged(

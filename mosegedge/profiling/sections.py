@@ -178,6 +178,10 @@ class ModelSection(Section):
     )
     constant_sd_ms: NonNegative = Field(description="spread of the constant of a scale")
     network_sd: NonNegative = Field(description="relative spread of a measured network that no table explains")
+    speed_sd: NonNegative = Field(
+        default=0.0,
+        description="relative spread of the device's speed between two measurements, common to all networks",
+    )
 
 
 class CertificateSection(Section):

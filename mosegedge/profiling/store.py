@@ -176,5 +176,5 @@ def _absent(reference: str, root: Path) -> ProfileError:
     return ProfileError(
         f"There is no profile {reference[:200]!r}." if _is_strange(reference) else f"There is no profile {reference}.",
         known=f"Profiles in {root}: {known or 'none'}.",
-        fix="Measure one: mosegedge profile --device local --space tiny",
+        fix="Measure one: mosegedge profile --device local --space tiny; or name their folder with --profile-root.",
     )

@@ -136,7 +136,8 @@ def _factor(profile: Profile, space: SearchSpace) -> float:
     if not judging:
         return _UNJUDGED_FACTOR
     codes = space.encode([Architecture.parse(entry.code) for entry in judging])
-    mean_ms, sd_ms = profile.latency_model(space).predict(codes)
+    model = profile.latency_model(space)
+    mean_ms, sd_ms = (model.meanwhile if profile.certificate.source == "held-out" else model).predict(codes)
     off_ms = np.abs(np.array([entry.value_ms for entry in judging]) - mean_ms)
     floor_ms = np.finfo(float).tiny
     return round(interval_factor(off_ms / np.maximum(sd_ms, floor_ms)), _DIGITS)

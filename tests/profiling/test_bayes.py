@@ -219,15 +219,16 @@ def evidence(known: Networks, role: str = "fit") -> Evidence:
 
 def test_what_the_file_holds_is_all_that_a_prediction_needs():
     known = networks(40, 19)
-    section = fit_model(evidence(known), "both", range(5))
+    section = fit_model(evidence(known), "both", range(5), speed_sd=0.02)
     again = ModelSection.model_validate_json(section.model_dump_json())
-    assert section_of("both", prior_of(again)) == section
+    assert section_of("both", prior_of(again), speed_sd=0.02) == section
     codes = sampled(30, 20)
     first, second = (
         latency_model_of(evidence(known), found, name="p", device="d").predict(codes) for found in (section, again)
     )
     np.testing.assert_array_equal(first, second)
     assert section.additivity_sd > 0
+    assert (first[1] > 0.02 * first[0]).all()
 
 
 @pytest.mark.parametrize("role", ["held-out", "check"])

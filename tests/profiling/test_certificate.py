@@ -49,6 +49,19 @@ def tau(first, second, rows=...) -> float:
     return stats.kendalltau(np.asarray(first, float)[rows], np.asarray(second, float)[rows]).statistic
 
 
+def test_only_networks_of_another_time_are_judged_by_intervals_with_the_devices_speed():
+    codes = JUDGED.codes
+    fast = replace(JUDGED, measured_ms=MODEL.predict(codes)[0] * 0.9)
+    moving = replace(MODEL, relative_sd=0.01, speed_sd=0.08)
+    day = date(2026, 1, 2)
+    later, meanwhile = (
+        certify(moving, fast, ENTRIES_MS, source=source, measured=day) for source in ("check", "held-out")
+    )
+    assert (later.coverage90, meanwhile.coverage90) == (1.0, 0.0)
+    mean, sd = moving.predict(codes)
+    np.testing.assert_allclose(sd, np.hypot(0.01, 0.08) * mean)
+
+
 def test_every_number_is_that_of_its_definition():
     predicted, sd = MODEL.predict(JUDGED.codes)
     measured, (first, second) = JUDGED.measured_ms, JUDGED.halves_ms.T

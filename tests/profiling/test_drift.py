@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from mosegedge.profiling.drift import Drift, drift_of, slow_windows
@@ -35,6 +36,27 @@ def test_a_clock_that_sinks_is_corrected(rng):
         lows = [min(burst) for burst in measurement.bursts_ns]
         assert max(lows) / min(lows) < 1.015
         assert len(measurement.samples_ms) == 36
+
+
+def test_a_speed_that_changes_is_expected_to_change_again(rng):
+    steady = drift_of(measurements(rng, factors=[1.0] * 12))
+    assert steady.level_sd < 0.001
+    levels = []
+    for _ in range(40):
+        drift = drift_of(measurements(rng, factors=np.exp(rng.normal(0, 0.02, 12)), models=20))
+        levels.append(drift.level_sd)
+    # the medians of twelve such rounds, drawn twice
+    expected = np.std([np.median(rng.normal(0, 0.02, 12)) - np.median(rng.normal(0, 0.02, 12)) for _ in range(4000)])
+    assert np.sqrt(np.mean(np.square(levels))) == pytest.approx(expected, rel=0.35)
+
+
+def test_rounds_that_are_like_their_neighbours_count_for_fewer(rng):
+    shuffled = np.repeat([1.0, 1.02, 0.99, 1.03], 4)[rng.permutation(16)]
+    in_turn = np.repeat([1.0, 1.02, 0.99, 1.03], 4)
+    assert (
+        drift_of(measurements(rng, factors=in_turn)).level_sd
+        > 1.3 * drift_of(measurements(rng, factors=shuffled)).level_sd
+    )
 
 
 @pytest.mark.parametrize("disturbed", [0.0, 0.3, 0.6])
