@@ -1,10 +1,11 @@
 """Does a program that burns the other core during half of a measurement move the finished profile?
 
-Measures the same small profile twice on this machine: alone, and with a process at 100 % on a core that the agent is
-not on, switched on and off every few seconds. Prints how far the entries, the measured networks and the predictions of
-random networks moved, with how well each profile repeats itself beside it; JSON on stdout.
+Measures the same small profile three times on this machine: alone, with a process at 100 % on a core that the agent is
+not on, switched on and off every few seconds, and alone again. Prints how far the entries, the measured networks and
+the predictions of random networks moved under load, and how far they moved between the two without any, which is what
+the machine does by itself; JSON on stdout.
 
-    python -m benchmarks.load --space tiny --scales 0 --networks 16 --passes 10
+    python -m benchmarks.load --space tiny --scales 0 --networks 24 --passes 24
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ def main() -> None:
     parser.add_argument("--device", default="local")
     parser.add_argument("--space", default="tiny")
     parser.add_argument("--scales", default="0")
-    parser.add_argument("--networks", type=int, default=16)
-    parser.add_argument("--passes", type=int, default=10)
+    parser.add_argument("--networks", type=int, default=24)
+    parser.add_argument("--passes", type=int, default=24)
     parser.add_argument("--period", type=float, default=6.0, help="seconds of load, and again of rest")
     arguments = parser.parse_args()
     space = SearchSpace.load(arguments.space)
@@ -50,14 +51,23 @@ def main() -> None:
     )
     device = load_device(arguments.device)
     with tempfile.TemporaryDirectory() as folder:
-        profiles = []
-        for name in ("alone", "loaded"):
+        profiles, share = [], 0.0
+        for name in ("alone", "loaded", "alone_again"):
             sys.stderr.write(f"{name}\n")
-            with burning(arguments.period if name == "loaded" else 0.0) as burnt:
+            loaded = name == "loaded"
+            with burning(arguments.period if loaded else 0.0) as burnt:
                 profiles.append(profile_device(device, space, settings=settings, root=Path(folder) / name))
-        alone, loaded = profiles
-        share = burnt["on_s"] / burnt["wall_s"]
-        print(json.dumps(compared(alone, loaded, space) | {"share_of_time_under_load": share}, indent=1))
+            share = burnt["on_s"] / burnt["wall_s"] if loaded else share
+    alone, under_load, again = profiles
+    result = {
+        "share_of_time_under_load": share,
+        "loaded": compared(alone, under_load, space),
+        "alone_again": compared(alone, again, space),
+        "repeatability_mape": [profile.repeatability.networks_mape for profile in profiles],
+        "drift": [profile.protocol.drift for profile in profiles],
+        "affinity": [profile.protocol.affinity for profile in profiles],
+    }
+    print(json.dumps(result, indent=1))
 
 
 @contextmanager
@@ -100,21 +110,17 @@ def _burn() -> None:
         matrix = np.tanh(matrix @ matrix / 600)
 
 
-def compared(alone: Profile, loaded: Profile, space: SearchSpace) -> dict[str, object]:
+def compared(first: Profile, second: Profile, space: SearchSpace) -> dict[str, dict[str, float]]:
     """How far the second profile is from the first."""
     codes = space.sample(_NETWORKS, np.random.default_rng(0))
-    codes[:, SCALE] = np.resize(alone.protocol.scales, len(codes))
-    predictions = [profile.latency_model(space).predict(codes)[0] for profile in (alone, loaded)]
-    layers = [{entry.key: entry.value_ms for entry in profile.entries} for profile in (alone, loaded)]
-    networks = [{entry.code: entry.value_ms for entry in profile.networks} for profile in (alone, loaded)]
+    codes[:, SCALE] = np.resize(first.protocol.scales, len(codes))
+    predictions = [profile.latency_model(space).predict(codes)[0] for profile in (first, second)]
+    layers = [{entry.key: entry.value_ms for entry in profile.entries} for profile in (first, second)]
+    networks = [{entry.code: entry.value_ms for entry in profile.networks} for profile in (first, second)]
     return {
         "predictions": _moved(predictions[1] / predictions[0]),
         "layers": _moved(np.array([layers[1][key] / layers[0][key] for key in layers[0]])),
         "networks": _moved(np.array([networks[1][code] / networks[0][code] for code in networks[0]])),
-        "repeatability_mape": [profile.repeatability.networks_mape for profile in (alone, loaded)],
-        "drift": [profile.protocol.drift for profile in (alone, loaded)],
-        "effort": [profile.effort.model_dump() if profile.effort else None for profile in (alone, loaded)],
-        "affinity": [profile.protocol.affinity for profile in (alone, loaded)],
     }
 
 
