@@ -186,6 +186,7 @@ def draw(path: Path, profile: Profile, codes: Codes, measured_ms: Floats, mean_m
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
     figure, (above, below) = plt.subplots(2, 1, figsize=(6, 7), height_ratios=(3, 1), sharex=True)
     half_ms = norm.ppf(0.95) * sd_ms
@@ -200,6 +201,10 @@ def draw(path: Path, profile: Profile, codes: Codes, measured_ms: Floats, mean_m
     below.axhline(0, color="grey", lw=1, zorder=0)
     above.set(xscale="log", yscale="log", ylabel="predicted, ms", title=f"{profile.name}: {len(codes)} fresh networks")
     below.set(xlabel="measured, ms", ylabel="error, %")
+    for axis in (above.xaxis, above.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FormatStrFormatter("%g"))
+        axis.set_minor_formatter(NullFormatter())
     above.legend(title="input")
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
