@@ -79,19 +79,25 @@ class CheckLoop:
             self._progress.advance(note=code)
 
     def measure(self, rounds: int, budget_s: float, seed: int) -> None:
-        """Times round by round, until there are enough or another round would not fit into the budget."""
-        started_s, longest_s, done = time.monotonic(), 0.0, 0
+        """Times round by round, until there are enough or another round would not fit into the budget.
+
+        Rounds that an earlier run finished count with the time that they took.
+        """
+        longest_s, done = 0.0, 0
         self._progress.start("Checking", rounds * len(self._networks), self._record.bursts)
         for number in range(rounds):
             begun_s = time.monotonic()
-            if number >= MIN_ROUNDS and begun_s - started_s + longest_s > budget_s:
+            if number >= MIN_ROUNDS and self._record.spent_s + longest_s > budget_s:
                 self._progress.say(f"{done} rounds fill the {budget_s:.0f} s of --budget.")
                 break
             order = np.random.default_rng((seed, number)).permutation(len(self._networks))
             codes = [list(self._networks)[place] for place in order]
-            self._round([code for code in codes if not self._record.has(code, number)], number)
-            longest_s = max(longest_s, time.monotonic() - begun_s)
+            missing = [code for code in codes if code not in self._record.failed and not self._record.has(code, number)]
             done = number + 1
+            if missing:
+                self._round(missing, number)
+                longest_s = max(longest_s, time.monotonic() - begun_s)
+                self._record.add("round", round=number, wall_s=round(time.monotonic() - begun_s, 3))
         self._record.add("end", rounds=done)
 
     def _round(self, codes: Sequence[str], number: int) -> None:

@@ -3,6 +3,7 @@
 {"type": "begin", "profile": ..., "codes": [...], ...}  first line: whose check, its settings, the seed, the device
 {"type": "model", "code": ..., "sha256": ...}           a network was built and is on the device
 {"type": "burst", "code": ..., "round": 0, ...}         raw samples; each (code, round) counts once
+{"type": "round", "round": 0, "wall_s": ...}            a round is complete; how long it took this time
 {"type": "throttled", "codes": [...], "reason": ...}    the device was throttled while these were timed
 {"type": "failed", "code": ..., "error": ...}           the device cannot run this network
 {"type": "end", "rounds": ...}                          nothing more will be measured
@@ -39,6 +40,7 @@ class CheckRecord:
         self.models: dict[str, tuple[str, str]] = {}
         self.failed: dict[str, str] = {}
         self.throttled: dict[str, str] = {}
+        self.spent_s = 0.0
         self.ended = False
         self._bursts: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
         try:
@@ -106,6 +108,8 @@ class CheckRecord:
                 self.models[record["code"]] = (record["sha256"], record["format"])
             case "burst":
                 self._bursts[record["code"]][record["round"]] = record
+            case "round":
+                self.spent_s += float(record["wall_s"])
             case "throttled":
                 self.throttled.update(dict.fromkeys(record["codes"], record["reason"]))
             case "failed":

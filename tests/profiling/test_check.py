@@ -188,6 +188,22 @@ def test_a_budget_ends_after_two_rounds_at_least(board):
     assert checked.certificate.networks == 6
 
 
+def test_what_an_earlier_run_took_counts_against_the_budget(board):
+    settings = CheckSettings(networks=6, rounds=4, budget_s=100.0)
+    check_profile("board/nano-fp32", board, settings=settings)
+    lines = [json.loads(line) for line in (SERIES / "v2.journal.jsonl").read_text().splitlines()]
+    rounds = [line for line in lines if line["type"] == "round"]
+    assert [line["round"] for line in rounds] == [0, 1, 2, 3]
+    assert all(line["wall_s"] > 0 for line in rounds)
+    second = lines.index(rounds[1])
+    stopped = [*lines[:second], {**rounds[1], "wall_s": 99.9999}]
+    for path in SERIES.glob("v2.*"):
+        path.unlink()
+    (SERIES / "v1.check.jsonl").write_text("".join(json.dumps(line) + "\n" for line in stopped))
+    check_profile("board/nano-fp32", board, settings=settings)
+    assert json.loads((SERIES / "v2.journal.jsonl").read_text().splitlines()[-1])["rounds"] == 2
+
+
 def test_fresh_networks_are_spread_over_the_scales_and_run_out_in_words(board, monkeypatch):
     profile = load_profile("board/nano-fp32")
     found = fresh_networks(profile, SPACE, 30, np.random.default_rng(0))
