@@ -88,7 +88,8 @@ def drift_of(measurements: Sequence[Measurement]) -> Drift:
     slow = np.abs(common)
     significant = (slow > _SIGMAS * error) & (slow > _LEAST) & (slow < LARGEST_CORRECTED)
     factors = {number: float(np.exp(common[place])) for place, number in enumerate(rounds) if significant[place]}
-    return Drift(factors, spread, _level_sd(common, error))
+    free = common < LARGEST_CORRECTED
+    return Drift(factors, spread, _level_sd(common[free], error[free]))
 
 
 def slow_windows(windows: Sequence[Window]) -> dict[int, float]:
@@ -114,8 +115,11 @@ def _level_sd(common: NDArray[np.float64], error: NDArray[np.float64]) -> float:
 
     Rounds after one another are alike, so that they count for fewer: n (1 - r) / (1 + r), with r the correlation of
     neighbours. A median of so many normal values has pi / 2 times the variance of their mean, and two measurements
-    differ by twice that of one. The error with which each round is known is no change of speed and taken off.
+    differ by twice that of one. The error with which each round is known is no change of speed and taken off. Rounds in
+    which the device was not free are left out, as a low quantile leaves them out.
     """
+    if len(common) < 2:
+        return 0.0
     centred = common - common.mean()
     total = float(centred @ centred)
     variance = total / (len(common) - 1) - float(np.mean(np.square(error)))

@@ -50,6 +50,11 @@ def test_a_speed_that_changes_is_expected_to_change_again(rng):
     assert np.sqrt(np.mean(np.square(levels))) == pytest.approx(expected, rel=0.35)
 
 
+def test_a_round_in_which_the_device_was_not_free_says_nothing_of_its_speed(rng):
+    steady = [1.0, 1.002, 0.998, 1.001, 0.999, 1.0]
+    assert drift_of(measurements(rng, factors=[*steady, 1.3])).level_sd < 0.003
+
+
 def test_rounds_that_are_like_their_neighbours_count_for_fewer(rng):
     shuffled = np.repeat([1.0, 1.02, 0.99, 1.03], 4)[rng.permutation(16)]
     in_turn = np.repeat([1.0, 1.02, 0.99, 1.03], 4)
