@@ -59,7 +59,8 @@ def import_weights(
     path, info = import_ofa(file, output, SearchSpace.load(space), seed=seed)
     result, lines = _described(path, info)
     emit(result, "\n".join(lines), as_json=as_json)
-    say("It has an encoder only so far: train a supernet that starts from it before searching.")
+    say("It has an encoder only so far; a training gives it the rest.")
+    say(f"Next: mosegedge train --encoder {output} --space {space} --output runs/supernet")
 
 
 def _described(path: Path, info: SupernetInfo) -> tuple[dict[str, Any], list[str]]:

@@ -83,7 +83,7 @@ class SupernetInfo:
             raise CheckpointError(
                 f"{path} has random weights in its {' and '.join(self.untrained)}: no network of it can segment yet.",
                 known=f"{source}mIoU or a mask would mean nothing.",
-                fix="Train a supernet that starts from it: mosegedge train --help",
+                fix=f"Train a supernet that starts from it: mosegedge train --encoder {path} --output RUN",
             )
 
 

@@ -19,6 +19,7 @@ from mosegedge.supernet.checkpoint import load_supernet, supernet_info
 from mosegedge.supernet.model import Supernet
 from mosegedge.supernet.ofa import SOURCE_MEAN, SOURCE_STD, import_ofa, renormalised
 from mosegedge.supernet.ofa_layout import encoder_of, places
+from mosegedge.supernet.start import encoder_path, read_encoder
 
 SPACE = SearchSpace.load("nano:96x192:5")
 MOSEGNAS = SearchSpace.load("mosegnas")
@@ -119,6 +120,17 @@ def test_encoder_is_the_file_s_and_the_rest_is_that_of_the_seed(run: Path, sourc
     encoder = renormalised(encoder_of(source.state_dict(), SPACE, HERE)[0])
     for name, tensor in imported.network.state_dict().items():
         assert torch.equal(tensor, encoder.get(name, fresh[name])), name
+
+
+def test_a_training_of_other_classes_and_size_starts_from_it(run: Path, source: ofa_standin.StandIn) -> None:
+    other = SearchSpace.load("nano:128x256:7")
+    start = read_encoder(encoder_path(str(run / "run")), other)
+    encoder = renormalised(encoder_of(source.state_dict(), SPACE, HERE)[0])
+    supernet = Supernet(other, torch.Generator().manual_seed(0))
+    start.copy_into(supernet.network)
+    state = supernet.network.state_dict()
+    assert start.tensors.keys() == encoder.keys()
+    assert all(torch.equal(state[name], tensor) for name, tensor in encoder.items())
 
 
 def test_the_public_file_s_choices_are_no_difference_in_the_paper_s_space() -> None:

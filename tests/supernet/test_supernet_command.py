@@ -45,7 +45,7 @@ def test_an_import_is_shown_and_starts_no_search(
         *("differs     batch norm:", "differs     normalisation:"),
     ):
         assert text in printed.out
-    assert "train a supernet that starts from it" in printed.err
+    assert "mosegedge train --encoder run --space nano:96x192:19" in printed.err
 
     assert call(monkeypatch, "supernet", "show", "run", "--json") == 0
     shown = json.loads(capsys.readouterr().out)
