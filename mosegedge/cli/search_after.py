@@ -53,6 +53,7 @@ def replay(
 
     stored = read_stored(run)
     targets = Targets((Target(profile=load_profile(profile, root=profile_root), reference=profile),))
+    targets.require_usable(stored.config)
     loaded = stored.space(space)
     for trust in targets.trusts(loaded):
         for text in filter(None, (trust.warning, trust.margin)):

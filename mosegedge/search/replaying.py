@@ -73,13 +73,12 @@ def replay(
 
     Raises:
         UsageError: The folder is not new.
-        ProfileError: The profile was simulated, or does not cover a network of the archive or what the run traded off.
+        ProfileError: The profile does not cover a network of the archive, or not what the run traded off.
         InfeasibleError: No network keeps to the limit.
     """
     if output.exists() and any(output.iterdir()):
         raise UsageError(f"{output} is not empty.", fix="Name a new folder with --output.")
     config = _config(run.config, max_latency_ms)
-    targets.require_usable(config)
     costs = costs_of(Domain(space), space, targets.latency(0, space), targets.models(config, space))
     candidates, baselines = (rescored(found, costs) for found in (run.candidates, run.baselines))
     result = result_of(config, candidates, baselines, costs.latencies)
