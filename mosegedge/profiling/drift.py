@@ -81,7 +81,8 @@ def drift_of(measurements: Sequence[Measurement]) -> Drift:
     if usable.sum() < 2:
         return Drift()
     rounds = [number for number, use in zip(rounds, usable, strict=True) if use]
-    common, residuals = _polished(lows[:, usable])
+    lows = lows[:, usable]
+    common, residuals = _polished(lows[~np.isnan(lows).all(axis=1)])  # some models ran in none of these rounds
     spread = float(np.exp(common.max() - common.min()) - 1)
     scatter = _SD_OF_MAD * np.nanmedian(np.abs(residuals - np.nanmedian(residuals, axis=0)), axis=0)
     error = _SD_OF_QUARTILE * scatter / np.sqrt(counts[usable])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -77,6 +78,12 @@ def test_a_round_in_which_the_device_was_not_free_is_not_divided(rng):
     drift = drift_of(measured)
     assert not drift.factors
     assert drift.spread == pytest.approx(0.2, abs=0.02)
+
+
+def test_models_that_ran_only_in_rounds_of_few_are_left_out(rng):
+    measured = measurements(rng, factors=[1.0, 1.0, 1.03, 1.03])
+    late = replace(measured[0], rounds=(7, 8, 9, 10))
+    assert drift_of([*measured, late]) == drift_of(measured)
 
 
 def test_models_of_an_old_record_or_few_models_have_no_drift(rng):
