@@ -84,5 +84,5 @@ def test_modules_stay_small(path: Path) -> None:
 
 
 def test_no_two_files_of_tests_have_one_name() -> None:
-    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
     assert sorted(set(names)) == sorted(names)
