@@ -22,9 +22,9 @@ from mosegedge.cli import (
     supernet,
     train,
 )
-from mosegedge.cli.ranks import may_say, place_of, quiet_unless_first
+from mosegedge.cli.ranks import may_say, member_of, quiet_unless_first
 from mosegedge.errors import MosegedgeError
-from mosegedge.search.ranks.place import ALONE
+from mosegedge.supernet.launch import ALONE
 
 app = typer.Typer(
     name="mosegedge",
@@ -58,22 +58,22 @@ def root(
 
 def main() -> None:
     """Runs the command line; no traceback reaches the user for an error that is known."""
-    place = ALONE
+    member = ALONE
     try:
-        place = place_of(sys.argv[1:], os.environ)
-        with quiet_unless_first(place):
+        member = member_of(sys.argv[1:], os.environ)
+        with quiet_unless_first(member):
             app()
     except MosegedgeError as error:
-        _end(str(error), error.exit_code, aloud=may_say(place, error))
+        _end(str(error), error.exit_code, aloud=may_say(member, error))
     except SystemExit as end:
         if end.code == _INTERRUPTED:  # typer has turned Ctrl-C into this
             text = "stopped by Ctrl-C; what was done is kept, the same command goes on from there."
-            _end(text, _INTERRUPTED, aloud=place.rank == 0)
+            _end(text, _INTERRUPTED, aloud=member.rank == 0)
         raise
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         text = f"{error.strerror or error}{where}. What was done until then is kept."
-        _end(text, MosegedgeError.exit_code, aloud=place.rank == 0)
+        _end(text, MosegedgeError.exit_code, aloud=member.rank == 0)
 
 
 def _end(message: str, code: int, *, aloud: bool) -> None:

@@ -26,7 +26,7 @@ from mosegedge.cli.ranks import help_out, require_one_process
 from mosegedge.cli.search_limits import limits_of
 from mosegedge.cli.search_text import text_of
 from mosegedge.errors import UsageError
-from mosegedge.search.ranks.place import place_from
+from mosegedge.supernet.launch import member_from
 
 if TYPE_CHECKING:
     from mosegedge.search.config import InnerMethod, PrescreenStrategy, SearchConfig
@@ -128,9 +128,9 @@ def search(
     of the paper with its Table I. Stopped or killed, the same command goes on; the archive is the same. It is the same
     too where `torchrun --nproc-per-node 4 -m mosegedge search ..` shares the evaluations between processes.
     """
-    place = place_from(os.environ)
+    member = member_from(os.environ)
     if context.invoked_subcommand is not None:
-        require_one_process(place, f"search {context.invoked_subcommand}")
+        require_one_process(member, f"search {context.invoked_subcommand}")
         return
     if not profile or output is None:
         raise UsageError(
@@ -139,8 +139,8 @@ def search(
         )
     set_threads(threads)
     scoring = partial(_scoring, supernet, data, data_root, statistics_pictures, guide_pictures)
-    if place.rank:
-        help_out(place, scoring)
+    if member.rank:
+        help_out(member, scoring)
         return
     from mosegedge.profiling.store import load_profile
     from mosegedge.search.config import configuration
@@ -182,7 +182,7 @@ def search(
     )
     with progress() as bar:
         result = search_for_device(
-            first.profile, first.reference, scoring(), output, config=settings, progress=bar, others=rest, place=place
+            first.profile, first.reference, scoring(), output, config=settings, progress=bar, others=rest, member=member
         )
     emit({"run": str(output), **result.to_json()}, text_of(result), as_json=as_json)
     say(f"Next: mosegedge report {output}; mosegedge export {output}:1 --supernet {supernet} --output bundle")

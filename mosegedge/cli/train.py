@@ -73,6 +73,11 @@ def train(
 
     if stage not in ("segment", "pretrain"):
         raise UsageError(f"There is no stage {stage!r}.", fix="Choose --stage segment or --stage pretrain.")
+    if stage == "pretrain" and encoder is not None:
+        raise UsageError(
+            f"A pretraining starts from random weights, not from --encoder {encoder}.",
+            fix="Leave --encoder out, or train the supernet on it with --stage segment.",
+        )
     set_threads(threads)
     chosen = load_recipe(recipe)
     options = {

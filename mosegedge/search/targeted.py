@@ -10,7 +10,6 @@ from mosegedge.profiling.profile import Profile
 from mosegedge.progress import Progress
 from mosegedge.search.config import Provenance, SearchConfig
 from mosegedge.search.loop import Search
-from mosegedge.search.ranks.place import ALONE, Place
 from mosegedge.search.ranks.sharing import shared_among
 from mosegedge.search.result import SearchResult
 from mosegedge.search.scoring import Scoring
@@ -18,6 +17,7 @@ from mosegedge.search.targets import Target, Targets, device_of
 from mosegedge.search.timing import TIMINGS, DeviceTimer
 from mosegedge.space import SearchSpace
 from mosegedge.supernet.checkpoint import load_supernet
+from mosegedge.supernet.launch import ALONE, Member
 
 
 def search_for_device(
@@ -30,7 +30,7 @@ def search_for_device(
     progress: Progress,
     others: Sequence[Target] = (),
     device: Device | None = None,
-    place: Place = ALONE,
+    member: Member = ALONE,
 ) -> SearchResult:
     """Searches the trade-offs between mIoU and the costs on one or more profiled devices.
 
@@ -43,7 +43,7 @@ def search_for_device(
         progress: Where it is.
         others: Profiles of further devices.
         device: Where latencies are measured, if they are; by its name that of the profile.
-        place: Of this process among those that evaluate, as their first; see `mosegedge.search.ranks`.
+        member: This process among those that evaluate, as their first; see `mosegedge.search.ranks`.
 
     Raises:
         CheckpointError: The supernet's decoder was never trained.
@@ -74,7 +74,7 @@ def search_for_device(
         trust={trust.profile: trust.to_json() for trust in trusts if trust.shortfalls},
     )
     models = targets.models(config, supernet.space)
-    with shared_among(place, facts, folder, progress) as share:
+    with shared_among(member, facts, folder, progress) as share:
         evaluator = scoring.evaluator(supernet)
         search = Search(supernet.space, latency, config, folder, provenance, progress=progress, others=models)
         return search.run(evaluator, timer, share)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mosegedge.errors import UsageError
 from mosegedge.supernet.ranks import Ranks
 from mosegedge.supernet.schedule import Precision
+
+Network = TypeVar("Network", bound=nn.Module)
 
 _FORMATS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -49,6 +52,13 @@ class Place:
     def put(self, tensor: Tensor) -> Tensor:
         """The tensor in the memory of the CPU or GPU."""
         return tensor.to(self.device)
+
+    def hold(self, network: Network, *, channels_last: bool) -> Network:
+        """The network in the memory of the CPU or GPU; channels-last is a quarter faster on a CPU."""
+        if channels_last:
+            # The stubs do not know this overload.
+            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network.to(self.device)
 
     def rows(self, tensor: Tensor) -> Tensor:
         """This process's part of the pictures of a step, in the memory of the CPU or GPU."""

@@ -21,7 +21,7 @@ from mosegedge.supernet.place import Place
 from mosegedge.supernet.sandwich import sandwich_losses, sort_due_channels
 from mosegedge.supernet.schedule import PretrainConfig, learning_rate
 from mosegedge.supernet.start import ENCODER, PRETRAINED_FILE
-from mosegedge.supernet.state import STATE_FILE, Origin, read_state, run_folder
+from mosegedge.supernet.state import STATE_FILE, Origin, restore, run_folder
 
 
 def pretrain_encoder(
@@ -64,11 +64,9 @@ def pretrain_encoder(
     with run_folder(output, place.ranks):
         generator = torch.Generator().manual_seed(config.seed)
         model = ElasticClassifier(space, len(pictures.classes), generator, place.ranks).train()
-        if config.channels_last:
-            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        model = model.to(place.device)
+        model = place.hold(model, channels_last=config.channels_last)
         fitter = Fitter(model.network, config, place)
-        step = _restore(model, fitter, origin, output / STATE_FILE)
+        step = restore(output / STATE_FILE, fitter, origin, model.network.load_state_dict)
         stream = ClassStream(
             pictures,
             size=config.crop,
@@ -107,12 +105,3 @@ def _step(model: ElasticClassifier, fitter: Fitter, batch: Batch, config: Pretra
     )
     fitter.finish(batch.step)
     return losses | {"learning_rate": learning_rate(config, batch.step)}
-
-
-def _restore(model: ElasticClassifier, fitter: Fitter, origin: Origin, path: Path) -> int:
-    """Loads the state of an earlier run; returns the step to go on from."""
-    found = read_state(path, fitter, origin)
-    if found is None:
-        return 0
-    model.network.load_state_dict(found[0])
-    return found[1]

@@ -18,6 +18,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from mosegedge.errors import TrainingError, UsageError
+from mosegedge.supernet.launch import member_from
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class Ranks:
     def wait(self) -> None:
         """Waits until all processes are here."""
         if self.count > 1:
-            dist.barrier()
+            with _others_needed():
+                dist.barrier()
 
     def require_even(self, batch_size: int) -> int:
         """Pictures of a batch that each process takes.
@@ -86,24 +88,36 @@ def joined(device: torch.device) -> Iterator[Ranks]:
 
     Args:
         device: Of this process; GPUs talk over NCCL, CPUs over gloo.
+
+    Raises:
+        UsageError: The environment does not say which process this is.
+        TrainingError: The others cannot be reached.
     """
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1:
+    member = member_from(os.environ)
+    if member.size == 1:
         yield Ranks()
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    with _others_needed():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Ranks(dist.get_rank(), count)
+        yield Ranks(member.rank, member.size)
     finally:
         dist.destroy_process_group()
 
 
 def _add_up(tensor: Tensor) -> None:
     """Replaces a tensor by its sum over all processes."""
-    try:
+    with _others_needed():
         dist.all_reduce(tensor)
+
+
+@contextmanager
+def _others_needed() -> Iterator[None]:
+    """What PyTorch raises where another process does not answer, in words."""
+    try:
+        yield
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise TrainingError(

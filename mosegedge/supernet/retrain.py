@@ -22,7 +22,7 @@ from mosegedge.supernet.place import Place
 from mosegedge.supernet.ranks import with_common_norms
 from mosegedge.supernet.schedule import RetrainConfig, learning_rate
 from mosegedge.supernet.start import StartWeights
-from mosegedge.supernet.state import STATE_FILE, Origin, read_state, run_folder
+from mosegedge.supernet.state import STATE_FILE, Origin, restore, run_folder
 from mosegedge.supernet.train import pixel_loss_of, require_classes, resized
 
 _Forward = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
@@ -75,11 +75,9 @@ def retrain_network(
         if start:
             start.copy_into(network)
         with_common_norms(network, place.ranks)
-        if config.channels_last:
-            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        network = network.to(place.device)
+        network = place.hold(network, channels_last=config.channels_last)
         fitter = Fitter(network, config, place)
-        step = _restore(network, fitter, origin, output / STATE_FILE)
+        step = restore(output / STATE_FILE, fitter, origin, network.load_state_dict)
         pixel_loss = pixel_loss_of(config, dataset, place)
         forward: _Forward = torch.compile(network) if config.compile else network
         size = space.input_size(architecture)
@@ -110,12 +108,3 @@ def _step(
     ranks = fitter.place.ranks
     mean = float(ranks.total(loss.detach())) / ranks.count
     return {"network": mean, "learning_rate": learning_rate(config, batch.step)}
-
-
-def _restore(network: TrainingNetwork, fitter: Fitter, origin: Origin, path: Path) -> int:
-    """Loads the state of an earlier run; returns the step to go on from."""
-    found = read_state(path, fitter, origin)
-    if found is None:
-        return 0
-    network.load_state_dict(found[0])
-    return found[1]

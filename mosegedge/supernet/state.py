@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,20 +70,27 @@ def save_state(path: Path, fitter: Fitter, origin: Origin, step: int) -> None:
         write_tensors(path, fitter.state(), _STATE_FORMAT, origin.info(step))
 
 
-def read_state(path: Path, fitter: Fitter, origin: Origin) -> tuple[dict[str, Tensor], int] | None:
-    """Gives the fitter what it had; None where there is no earlier state.
+def restore(path: Path, fitter: Fitter, origin: Origin, load: Callable[[dict[str, Tensor]], object]) -> int:
+    """Gives the fitter and the network what they had.
+
+    Args:
+        path: The state; absent for a new training.
+        fitter: Takes its part.
+        origin: Of this training.
+        load: Takes the network's tensors.
 
     Returns:
-        The network's tensors, for the caller to load, and the step to go on from.
+        The step to go on from, 0 for a new training.
 
     Raises:
         CheckpointError: The state is damaged or of another training.
     """
     if not path.exists():
-        return None
+        return 0
     tensors, info = read_tensors(path, _STATE_FORMAT)
     origin.require_same(path, info)
-    return fitter.restore(tensors), info.step
+    load(fitter.restore(tensors))
+    return info.step
 
 
 @contextmanager

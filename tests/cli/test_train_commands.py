@@ -102,6 +102,7 @@ def test_a_plan_without_its_pictures_says_so(run: Run, monkeypatch: pytest.Monke
         (["train", "--precision", "fp16", "--on", "cpu", "--dry-run"], 2, "fp16 cannot be trained on a CPU"),
         (["train", "--precision", "int8", "--dry-run"], 2, "precision"),
         (["train", "--stage", "pretrain", "--output", "run"], 2, "--data-root DIR"),
+        (["train", "--stage", "pretrain", "--encoder", "demo", "--output", "run"], 2, "not from --encoder demo"),
         (["train", "--encoder", "none", "--output", "run"], 6, "no checkpoint none"),
         (["retrain", CODE, "--output", "run"], 2, "--from-scratch"),
         (["retrain", CODE, "--supernet", "demo", "--from-scratch", "--output", "run"], 2, "Give one of"),
@@ -115,6 +116,20 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(
     found, out, err = run(*arguments)
     assert (found, out) == (code, ""), err
     assert said in err
+    assert not (folder / "run").exists()
+
+
+@pytest.mark.parametrize(("name", "value"), [("WORLD_SIZE", "two"), ("RANK", ""), ("MASTER_PORT", "first")])
+def test_a_launcher_that_says_nonsense_is_told_so(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    launched = {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1", name: value}
+    for variable, said in launched.items():
+        monkeypatch.setenv(variable, said)
+    found, out, err = run("train", "--space", "nano", *FEW, "--output", "run", "--on", "cpu")
+    assert (found, out) == (2, ""), err
+    assert name in err
+    assert "torchrun" in err
     assert not (folder / "run").exists()
 
 

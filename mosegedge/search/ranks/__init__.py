@@ -4,7 +4,6 @@ Rank 0 is the search itself: it plans, keeps the run folder, times on devices an
 one at a time, takes its own share, and archives results in the order of the candidates, so that the archive is that of
 one process. The others only score networks with inherited weights.
 
-    place      which rank this is, from the environment
     meeting    rank 0 listens, the others find it through the launcher's store
     link       JSON lines over one connection
     sharing    what rank 0 does
@@ -12,5 +11,6 @@ one process. The others only score networks with inherited weights.
     helping    what the others do
     stopping   SIGTERM, by which a launcher ends the others when one is lost, as an exception
 
-Where there is one process, `place` and `sharing` say so and nothing else here is imported.
+Which rank a process is, says `mosegedge.supernet.launch`. Where there is one process, that and `sharing` say so and
+nothing else here is imported.
 """

@@ -12,9 +12,9 @@ from mosegedge.errors import RankLostError
 from mosegedge.search.evaluating import Evaluate, Score, score_of, scored
 from mosegedge.search.ranks.failing import failing_as
 from mosegedge.search.ranks.link import Link
-from mosegedge.search.ranks.place import Place
 from mosegedge.search.ranks.stopping import Guard
 from mosegedge.space import Architecture
+from mosegedge.supernet.launch import Member
 
 if TYPE_CHECKING:
     from mosegedge.search.archive import Candidate
@@ -30,7 +30,7 @@ class Crew:
     One thread a rank hears what that one says; everything that it learns is under one lock.
 
     Args:
-        place: Of rank 0.
+        member: Rank 0.
         links: To the others, by rank.
         facts: What decides a score here.
         guard: Told when a loss is about to be reported.
@@ -39,8 +39,8 @@ class Crew:
         evaluated: How many networks each rank has evaluated so far.
     """
 
-    def __init__(self, place: Place, links: Mapping[int, Link], facts: Mapping[str, Any], guard: Guard) -> None:
-        self._place = place
+    def __init__(self, member: Member, links: Mapping[int, Link], facts: Mapping[str, Any], guard: Guard) -> None:
+        self._member = member
         self._links = dict(links)
         self._facts = dict(facts)
         self._guard = guard
@@ -51,7 +51,7 @@ class Crew:
         self._busy: dict[int, Architecture] = {}
         self._lost = ""
         self._ready: set[int] = set()
-        self.evaluated = [0] * place.size
+        self.evaluated = [0] * member.size
         self._interrupted = self._dismissed = False
         self._ears = {
             rank: threading.Thread(target=self._listen, args=(rank, link), daemon=True) for rank, link in links.items()
@@ -116,7 +116,7 @@ class Crew:
                     self._changed.wait()
                     continue
                 own = self._left.popleft()
-            with failing_as(0, self._place.size):
+            with failing_as(0, self._member.size):
                 score = score_of(evaluate, own)
             with self._changed:
                 self._scores[own] = score
@@ -134,9 +134,9 @@ class Crew:
             while True:
                 self._hear(rank, link.receive(SILENCE_S))
         except TimeoutError:
-            self._lose(f"Rank {rank} of {self._place.size} was lost: it has not said a word for {SILENCE_S:.0f} s.")
+            self._lose(f"Rank {rank} of {self._member.size} was lost: it has not said a word for {SILENCE_S:.0f} s.")
         except (OSError, ValueError) as error:
-            self._lose(f"Rank {rank} of {self._place.size} was lost: {error}.")
+            self._lose(f"Rank {rank} of {self._member.size} was lost: {error}.")
 
     def _hear(self, rank: int, message: dict[str, Any]) -> None:
         with self._changed:
@@ -178,7 +178,7 @@ class Crew:
         for name in sorted(self._facts.keys() | facts.keys()):
             here, there = self._facts.get(name), facts.get(name)
             if here != there:
-                who = f"Rank {rank} of {self._place.size}"
+                who = f"Rank {rank} of {self._member.size}"
                 self._lose(f"{who} would score networks differently: its {name} is {there}, that of rank 0 {here}.")
                 return False
         return True

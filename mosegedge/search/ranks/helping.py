@@ -12,9 +12,9 @@ from mosegedge.search.evaluating import Evaluate, score_of
 from mosegedge.search.ranks.failing import failing_as
 from mosegedge.search.ranks.link import Link
 from mosegedge.search.ranks.meeting import join
-from mosegedge.search.ranks.place import Place
 from mosegedge.search.ranks.stopping import Stopped, stopping
 from mosegedge.space import Architecture
+from mosegedge.supernet.launch import Member
 
 _HEARTBEAT_S = 10.0
 _GRACE_S = 1.0  # for a connection to break, once the launcher has noticed a loss
@@ -22,11 +22,11 @@ _GRACE_S = 1.0  # for a connection to break, once the launcher has noticed a los
 Work = Callable[[], tuple[Evaluate, Mapping[str, Any]]]
 
 
-def help_first(place: Place, work: Work) -> None:
+def help_first(member: Member, work: Work) -> None:
     """Evaluates for rank 0 until that one says that there is no more.
 
     Args:
-        place: Of this process; its rank is not 0.
+        member: This process; its rank is not 0.
         work: Makes the evaluation, and the facts that decide a score.
 
     Raises:
@@ -34,23 +34,23 @@ def help_first(place: Place, work: Work) -> None:
         SearchError: This rank failed; rank 0 knows and tells.
     """
     with stopping():
-        link = join(place)
+        link = join(member)
         with contextlib.closing(link), _heartbeat(link):
-            serve(link, place, work)
+            serve(link, member, work)
 
 
-def serve(link: Link, place: Place, work: Work) -> None:
+def serve(link: Link, member: Member, work: Work) -> None:
     """`help_first` on a link that is there."""
     try:
-        with _telling(link, place):
+        with _telling(link, member):
             evaluate, facts = work()
         _send(link, {"kind": "ready", "facts": dict(facts)})
-        while (architecture := _next(link, place)) is not None:
-            with _telling(link, place):
+        while (architecture := _next(link, member)) is not None:
+            with _telling(link, member):
                 score = score_of(evaluate, architecture)
             _send(link, {"kind": "score", "code": str(architecture), "miou": score.miou, "failure": score.failure})
     except Stopped:
-        _require_first(link, place)
+        _require_first(link, member)
         raise
     except KeyboardInterrupt:
         _send(link, {"kind": "interrupted"})
@@ -58,17 +58,17 @@ def serve(link: Link, place: Place, work: Work) -> None:
 
 
 @contextlib.contextmanager
-def _telling(link: Link, place: Place) -> Iterator[None]:
+def _telling(link: Link, member: Member) -> Iterator[None]:
     """Has rank 0 told of whatever goes wrong inside."""
     try:
-        with failing_as(place.rank, place.size):
+        with failing_as(member.rank, member.size):
             yield
     except RankLostError as lost:
         _send(link, {"kind": "failed", "what": lost.what})
         raise SearchError(lost.what) from lost
 
 
-def _next(link: Link, place: Place) -> Architecture | None:
+def _next(link: Link, member: Member) -> Architecture | None:
     """The network to be evaluated next; none when the search is over."""
     try:
         match link.receive(None):
@@ -79,10 +79,10 @@ def _next(link: Link, place: Place) -> Architecture | None:
             case message:
                 raise ValueError(f"it said {str(message)[:80]}")
     except (OSError, ValueError) as error:
-        raise _first_lost(place, error) from error
+        raise _first_lost(member, error) from error
 
 
-def _require_first(link: Link, place: Place) -> None:
+def _require_first(link: Link, member: Member) -> None:
     """Raises RankLostError where rank 0 is gone without having said that the search is over."""
     try:
         while link.receive(_GRACE_S) != {"kind": "end"}:
@@ -90,12 +90,12 @@ def _require_first(link: Link, place: Place) -> None:
     except TimeoutError:
         return  # it lives: the launcher had another reason
     except (OSError, ValueError) as error:
-        raise _first_lost(place, error) from error
+        raise _first_lost(member, error) from error
 
 
-def _first_lost(place: Place, error: Exception) -> RankLostError:
+def _first_lost(member: Member, error: Exception) -> RankLostError:
     return RankLostError(
-        f"Rank 0 of {place.size} was lost: {error}.",
+        f"Rank 0 of {member.size} was lost: {error}.",
         known="It keeps the run folder; whatever was evaluated until then is in its archive.",
         fix="The same command goes on from there, with any number of processes or one.",
     )

@@ -13,7 +13,7 @@ from torch.distributed import DistError, TCPStore  # type: ignore[attr-defined]
 
 from mosegedge.errors import RankLostError
 from mosegedge.search.ranks.link import Link
-from mosegedge.search.ranks.place import Place
+from mosegedge.supernet.launch import Member
 
 WITHIN_S = 300.0
 _HELLO_S = 10.0
@@ -21,7 +21,7 @@ _PAUSE_S = 0.1
 _KEY = "mosegedge/search"
 
 
-def gather(place: Place, *, within_s: float = WITHIN_S) -> dict[int, Link]:
+def gather(member: Member, *, within_s: float = WITHIN_S) -> dict[int, Link]:
     """Rank 0 waits for all others; returns their links by rank.
 
     Raises:
@@ -30,18 +30,18 @@ def gather(place: Place, *, within_s: float = WITHIN_S) -> dict[int, Link]:
     token = secrets.token_hex(16)
     links: dict[int, Link] = {}
     deadline_s = time.monotonic() + within_s
-    with _listening(place) as server:
+    with _listening(member) as server:
         try:
-            store = _store(place, within_s)
+            store = _store(member, within_s)
             store.set(_KEY, f"{server.getsockname()[1]} {token}")
-            while len(links) < place.size - 1:
+            while len(links) < member.size - 1:
                 server.settimeout(max(_PAUSE_S, deadline_s - time.monotonic()))
-                _greet(server.accept()[0], token, place.size, links)
+                _greet(server.accept()[0], token, member.size, links)
         except (OSError, DistError) as error:
             _close(links)
-            missing = ", ".join(str(rank) for rank in range(1, place.size) if rank not in links)
+            missing = ", ".join(str(rank) for rank in range(1, member.size) if rank not in links)
             raise RankLostError(
-                f"Rank {missing} of {place.size} did not come within {within_s:.0f} s: {error}."
+                f"Rank {missing} of {member.size} did not come within {within_s:.0f} s: {error}."
             ) from error
         except BaseException:
             _close(links)
@@ -49,7 +49,7 @@ def gather(place: Place, *, within_s: float = WITHIN_S) -> dict[int, Link]:
     return links
 
 
-def join(place: Place, *, within_s: float = WITHIN_S) -> Link:
+def join(member: Member, *, within_s: float = WITHIN_S) -> Link:
     """Any other rank looks for rank 0.
 
     Raises:
@@ -58,25 +58,25 @@ def join(place: Place, *, within_s: float = WITHIN_S) -> Link:
     deadline_s = time.monotonic() + within_s
     reason = "it does not listen"
     try:
-        store = _store(place, within_s)
+        store = _store(member, within_s)
         while time.monotonic() < deadline_s:
             # What is in the store may be of ranks that the launcher has replaced by now, so it is read each time.
             if store.check([_KEY]):
                 port, token = store.get(_KEY).decode().split()
                 with contextlib.suppress(OSError, ValueError):
-                    return _introduced(place, int(port), token)
+                    return _introduced(member, int(port), token)
                 reason = f"port {port} does not answer"
             time.sleep(_PAUSE_S)
     except DistError as error:
         reason = str(error)
-    raise RankLostError(f"Rank 0 of {place.size} was not found at {place.host} within {within_s:.0f} s: {reason}.")
+    raise RankLostError(f"Rank 0 of {member.size} was not found at {member.host} within {within_s:.0f} s: {reason}.")
 
 
-def _introduced(place: Place, port: int, token: str) -> Link:
+def _introduced(member: Member, port: int, token: str) -> Link:
     """A link on which rank 0 has bidden welcome; OSError or ValueError where that is somebody else."""
-    link = Link(socket.create_connection((place.host, port), timeout=_HELLO_S))
+    link = Link(socket.create_connection((member.host, port), timeout=_HELLO_S))
     try:
-        link.send({"kind": "hello", "rank": place.rank, "token": token})
+        link.send({"kind": "hello", "rank": member.rank, "token": token})
         if link.receive(_HELLO_S) != {"kind": "welcome"}:
             raise ValueError("it is not rank 0")
     except BaseException:
@@ -99,23 +99,23 @@ def _greet(connection: socket.socket, token: str, size: int, links: dict[int, Li
     link.close()
 
 
-def _store(place: Place, within_s: float) -> TCPStore:
+def _store(member: Member, within_s: float) -> TCPStore:
     return TCPStore(
-        place.host,
-        place.port,
-        is_master=place.rank == 0 and not place.hosted,
+        member.host,
+        member.port,
+        is_master=member.rank == 0 and not member.hosted,
         timeout=timedelta(seconds=within_s),
         wait_for_workers=False,
     )
 
 
-def _listening(place: Place) -> socket.socket:
+def _listening(member: Member) -> socket.socket:
     """Listens on the one address by which the others know rank 0."""
     try:
-        family, _, _, _, address = socket.getaddrinfo(place.host, 0, type=socket.SOCK_STREAM)[0]
+        family, _, _, _, address = socket.getaddrinfo(member.host, 0, type=socket.SOCK_STREAM)[0]
         return socket.create_server((str(address[0]), 0), family=family)
     except OSError as error:
-        raise RankLostError(f"Rank 0 of {place.size} cannot listen on {place.host}: {error}.") from error
+        raise RankLostError(f"Rank 0 of {member.size} cannot listen on {member.host}: {error}.") from error
 
 
 def _close(links: dict[int, Link]) -> None:

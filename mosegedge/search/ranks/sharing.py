@@ -11,17 +11,17 @@ from mosegedge.errors import RankLostError
 from mosegedge.files import Journal
 from mosegedge.progress import Progress
 from mosegedge.search.evaluating import Share, in_turn
-from mosegedge.search.ranks.place import Place
+from mosegedge.supernet.launch import Member
 
 _ENDED = "The launcher ended the search (SIGTERM): it was stopped itself, or lost another of its processes."
 
 
 @contextmanager
-def shared_among(place: Place, facts: Mapping[str, Any], folder: Path, progress: Progress) -> Iterator[Share]:
+def shared_among(member: Member, facts: Mapping[str, Any], folder: Path, progress: Progress) -> Iterator[Share]:
     """Has networks evaluated by all ranks inside; by this process in turn where it has no others.
 
     Args:
-        place: Of this process; its rank is 0.
+        member: This process; its rank is 0.
         facts: What decides a score; the others must have the same.
         folder: The run folder.
         progress: Told in the end how many networks each rank has evaluated.
@@ -29,7 +29,7 @@ def shared_among(place: Place, facts: Mapping[str, Any], folder: Path, progress:
     Raises:
         RankLostError: Another rank was lost, or the launcher ended this one. It says what is archived.
     """
-    if place.size == 1:
+    if member.size == 1:
         yield in_turn
         return
     from mosegedge.search.ranks.crew import Crew
@@ -39,7 +39,7 @@ def shared_among(place: Place, facts: Mapping[str, Any], folder: Path, progress:
     with stopping() as guard:
         crew: Crew | None = None
         try:
-            crew = Crew(place, gather(place), facts, guard)
+            crew = Crew(member, gather(member), facts, guard)
             yield crew
             progress.say(f"Networks evaluated by rank: {', '.join(map(str, crew.evaluated))}.")
         except Stopped:

@@ -9,8 +9,8 @@ from mosegedge.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """One process among those that share a search.
+class Member:
+    """One process among those that share a search or a training.
 
     Attributes:
         rank: Its number; 0 leads.
@@ -27,10 +27,10 @@ class Place:
     hosted: bool = False
 
 
-ALONE = Place()
+ALONE = Member()
 
 
-def place_from(environ: Mapping[str, str]) -> Place:
+def member_from(environ: Mapping[str, str]) -> Member:
     """Reads the variables that `torchrun` sets; without WORLD_SIZE there is one process.
 
     Raises:
@@ -42,7 +42,7 @@ def place_from(environ: Mapping[str, str]) -> Place:
     rank = _number(environ, "RANK", least=0)
     if rank >= size or not environ.get("MASTER_ADDR"):
         raise _wrong("RANK" if rank >= size else "MASTER_ADDR", environ)
-    return Place(
+    return Member(
         rank=rank,
         size=size,
         host=environ["MASTER_ADDR"],
@@ -59,8 +59,9 @@ def _number(environ: Mapping[str, str], name: str, *, least: int) -> int:
 
 
 def _wrong(name: str, environ: Mapping[str, str]) -> UsageError:
+    several = "" if name == "WORLD_SIZE" else f"WORLD_SIZE is {environ['WORLD_SIZE']} and "
     return UsageError(
-        f"WORLD_SIZE is {environ['WORLD_SIZE']} and {name} is {environ.get(name) or 'not set'}.",
-        known="These variables are set by the launcher of several processes that share a search.",
-        fix="Start it by `torchrun --nproc-per-node N -m mosegedge search ...`, or unset WORLD_SIZE for one process.",
+        f"{several}{name} is {environ.get(name) or 'not set'}.",
+        known="These variables are set by the launcher of several processes that share a search or a training.",
+        fix="Start it by `torchrun --nproc-per-node N -m mosegedge ...`, or unset WORLD_SIZE for one process.",
     )
