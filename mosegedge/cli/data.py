@@ -9,7 +9,7 @@ import typer
 
 from mosegedge.cli.findings import About, about_layout, drawn_findings, findings_json, findings_text, write_samples
 from mosegedge.cli.options import DATA_SETS
-from mosegedge.cli.output import JsonFlag, emit, progress
+from mosegedge.cli.output import JsonFlag, emit, progress, say
 from mosegedge.errors import DataError
 
 _NameArgument = Annotated[str, typer.Argument(help=DATA_SETS)]
@@ -56,8 +56,9 @@ def check(
                 check_split(layout, split, place, bar, workers=spare_cores(), limit=pictures) for split in data.SPLITS
             ]
         about = about_layout(layout)
-    if picture is not None:
-        write_samples(name, root, [findings.split for findings in found], picture, samples)
+    if picture is not None and not write_samples(name, root, [findings.split for findings in found], picture, samples):
+        say(f"No picture could be read together with its labels, so {picture} was not written.")
+        picture = None
     result = findings_json(about, found) | ({"picture": str(picture)} if picture is not None else {})
     emit(result, findings_text(about, found, picture), as_json=as_json)
     if any(findings.problems for findings in found):

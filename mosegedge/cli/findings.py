@@ -44,7 +44,9 @@ def about_layout(layout: Layout) -> About:
     """What a data set in files is."""
     from mosegedge.data.layout import HoldOut
 
-    rule = layout.guide.described if isinstance(layout.guide, HoldOut) else "the pictures of its own folder"
+    rule = "a folder of its own"
+    if isinstance(layout.guide, HoldOut):
+        rule = f"held out from train by a fixed rule: {layout.guide.described}"
     return About(
         name=layout.data,
         title=layout.title,
@@ -65,8 +67,8 @@ def drawn_findings(dataset: SegmentationSet, census: Census) -> Findings:
     )
 
 
-def write_samples(name: str, root: Path | None, splits: Sequence[Split], file: Path, count: int) -> None:
-    """Writes a contact sheet of some pictures of every split; what cannot be read is left out of it."""
+def write_samples(name: str, root: Path | None, splits: Sequence[Split], file: Path, count: int) -> bool:
+    """Writes a contact sheet of some pictures of every split, and tells whether there was one that could be read."""
     from mosegedge import data
     from mosegedge.data.sheet import overlay_sheet, save_png
 
@@ -80,7 +82,10 @@ def write_samples(name: str, root: Path | None, splits: Sequence[Split], file: P
         layout, place = data.located(name, root)
         rows = [(split, _readable(layout, split, place, count)) for split in splits]
         classes, palette = tuple(layout.classes), palette_of(dict(layout.classes))
+    if not any(found for _, found in rows):
+        return False
     save_png(overlay_sheet([(f"{name}/{split}", found) for split, found in rows], classes, palette), file)
+    return True
 
 
 def findings_json(about: About, found: Sequence[Findings]) -> dict[str, Any]:
@@ -107,7 +112,7 @@ def findings_text(about: About, found: Sequence[Findings], picture: Path | None)
         read = f"{findings.census.pictures:,}"
         lines.append(f"{findings.split:<7}{findings.pairs:>9,}{complete:>10}{read:>8}  {_sizes(findings)}")
     if about.guide:
-        lines.append(f"guide is held out from train by a fixed rule: {about.guide}.")
+        lines.append(f"guide is {about.guide}.")
     lines += ["", *_class_lines(about.classes, found), ""]
     if picture is not None:
         lines.append(f"Pictures with their masks: {picture}")

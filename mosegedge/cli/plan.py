@@ -83,8 +83,15 @@ def show_plan(plan: Plan, data_root: Path | None, *, as_json: bool) -> None:
 
 def _pictures(plan: Plan, data_root: Path | None) -> tuple[int | None, str]:
     """How many pictures there are, where the data set can be opened, and what to say of it."""
+    from mosegedge.data.classified import ClassFolders
+    from mosegedge.supernet.schedule import PretrainConfig
+
+    pretraining = isinstance(plan.config, PretrainConfig)
+    if pretraining and data_root is None:
+        return None, "not named: --data-root DIR"
     try:
-        count = len(open_data(plan.data, "train", data_root))
+        pictures = ClassFolders.open(data_root) if pretraining and data_root else None
+        count = len(pictures or open_data(plan.data, "train", data_root))
     except DataError as error:
         return None, f"not opened: {error.what}"
     return count, f"{count} pictures"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,6 +68,7 @@ def train(
     All settings come from a recipe; options change single ones. Stopped by Ctrl-C or killed, the same command goes on
     from the last checkpoint and ends with the same weights. Under torchrun, several processes share each batch.
     """
+    from mosegedge.space import SearchSpace
     from mosegedge.supernet.recipe import changed, load_recipe
     from mosegedge.supernet.schedule import PretrainConfig
     from mosegedge.supernet.train import train_supernet
@@ -88,14 +90,21 @@ def train(
         "precision": precision,
     }
     name = data or chosen.data
-    search_space = open_space(space or chosen.space, name, data_root if stage == "segment" else None)
+    if stage == "pretrain":
+        search_space = SearchSpace.load(space or chosen.space)  # only its encoder matters, which no data set shapes
+    else:
+        search_space = open_space(space or chosen.space, name, data_root)
     config = changed(chosen.pretrain if stage == "pretrain" else chosen.segment, options)
     if dry_run:
         show_plan(Plan(chosen.name, stage, search_space, name, config, on), data_root, as_json=as_json)
         return
     folder = required(output)
     if isinstance(config, PretrainConfig):
-        _pretrain(search_space, folder, config, chosen.name, data_root, on, as_json=as_json)
+        path, first = _pretrain(search_space, folder, config, chosen.name, data_root, on)
+        if first:
+            emit({"encoder": str(path)}, str(path), as_json=as_json)
+            given = [f"--recipe {shlex.quote(recipe)}"] + ([f"--space {shlex.quote(space)}"] if space else [])
+            say(f"Next: mosegedge train --encoder {folder} {' '.join(given)} --output runs/supernet")
         return
     pictures = open_data(name, "train", data_root)
     with started(on) as place, shown(place) as bar:
@@ -120,10 +129,8 @@ def _pretrain(
     recipe: str,
     data_root: Path | None,
     on: str,
-    *,
-    as_json: bool,
-) -> None:
-    """Pretrains an encoder."""
+) -> tuple[Path, bool]:
+    """Pretrains an encoder; gives its file, and whether this process is the one that talks."""
     from mosegedge.data.classified import ClassFolders
     from mosegedge.supernet.pretrain import pretrain_encoder
 
@@ -135,9 +142,7 @@ def _pretrain(
     pictures = ClassFolders.open(data_root)
     with started(on) as place, shown(place) as bar:
         path = pretrain_encoder(space, pictures, folder, config=config, progress=bar, recipe=recipe, place=place)
-    if place.ranks.first:
-        emit({"encoder": str(path)}, str(path), as_json=as_json)
-        say(f"Next: mosegedge train --encoder {folder} --space {space.name} --output runs/supernet")
+    return path, place.ranks.first
 
 
 def _score(space: SearchSpace, path: Path, train: SegmentationSet, guide: SegmentationSet, *, as_json: bool) -> None:

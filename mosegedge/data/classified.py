@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from mosegedge.data.batches import Batch, sample_indices
+from mosegedge.data.decode import open_image
+from mosegedge.data.parallel import spare_cores
 from mosegedge.data.transforms import normalise
 from mosegedge.errors import DataError
 
@@ -22,7 +23,6 @@ _SUFFIXES = (".jpg", ".jpeg", ".png")
 _VIEW = 2  # distinguishes this stream of random numbers from those that order pictures
 _SMALLEST_AREA, _WIDEST = 0.25, 4 / 3
 _LAYOUT = "A class is a folder of .jpg or .png pictures: DIR/train/CLASS/NAME.jpg, or DIR/CLASS/NAME.jpg."
-_MOST_THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,7 @@ class ClassFolders:
         area = rng.uniform(_SMALLEST_AREA, 1.0)
         aspect = float(np.exp(rng.uniform(-np.log(_WIDEST), np.log(_WIDEST))))
         along, across, flip = rng.random(), rng.random(), rng.random() < 0.5
-        try:
-            with Image.open(self.files[index]) as image:
-                whole = image.convert("RGB")
-        except (UnidentifiedImageError, OSError) as error:
-            raise DataError(f"{self.files[index]} cannot be read as a picture: {error}.", known=_LAYOUT) from error
+        whole = open_image(self.files[index]).convert("RGB")
         width = min(whole.width, np.sqrt(area * whole.width * whole.height * aspect))
         height = min(whole.height, np.sqrt(area * whole.width * whole.height / aspect))
         left, top = along * (whole.width - width), across * (whole.height - height)
@@ -110,8 +106,7 @@ class ClassStream:
     ) -> None:
         self._pictures, self._size, self._batch_size, self._seed = pictures, size, batch_size, seed
         self._rows, self._steps = rows, count(start_step)
-        threads = min(_MOST_THREADS, os.cpu_count() or 1)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="pictures")
+        self._pool = ThreadPoolExecutor(spare_cores(), thread_name_prefix="pictures")
         self._ready: deque[Future[Batch]] = deque(self._pool.submit(self._make, next(self._steps)) for _ in range(2))
 
     def __enter__(self) -> ClassStream:

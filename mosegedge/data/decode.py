@@ -24,7 +24,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: It is missing or damaged.
     """
-    return np.array(_opened(path).convert("RGB"))
+    return np.array(open_image(path).convert("RGB"))
 
 
 def read_labels(path: Path, values: Values) -> NDArray[np.integer[Any]]:
@@ -35,7 +35,7 @@ def read_labels(path: Path, values: Values) -> NDArray[np.integer[Any]]:
     """
     if path.suffix.lower() == ".mat":
         return _from_mat(path, values)
-    image = _opened(path)
+    image = open_image(path)
     if image.mode not in (_COLOUR_MODES if values.coloured else _INDEX_MODES):
         raise DataError(
             f"{path} holds pixels of the kind {image.mode!r}.",
@@ -48,12 +48,17 @@ def read_labels(path: Path, values: Values) -> NDArray[np.integer[Any]]:
     return np.asarray(colours[..., 0] << 16 | colours[..., 1] << 8 | colours[..., 2])
 
 
-def _opened(path: Path) -> Image.Image:
+def open_image(path: Path) -> Image.Image:
+    """A picture, decoded.
+
+    Raises:
+        DataError: The file is damaged, no picture, or so large that Pillow takes it for an attack.
+    """
     try:
         with Image.open(path) as image:
             image.load()
             return image
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:  # what Pillow raises on damaged files
+    except (Image.DecompressionBombError, UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{path} cannot be read as a picture: {error}.", fix=COPY_AGAIN) from error
 
 

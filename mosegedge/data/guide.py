@@ -19,7 +19,8 @@ def spread(count: int) -> HoldOut:
         ordered = sorted(names)
         return frozenset(ordered[(2 * place + 1) * len(ordered) // (2 * wanted)] for place in range(wanted))
 
-    return HoldOut(described=f"{count} training pictures spread evenly over their sorted names", choose=choose)
+    described = f"{count} training pictures, of fewer than {2 * count} a fifth, spread evenly over their sorted names"
+    return HoldOut(described=described, choose=choose)
 
 
 def last_of_each_sequence(share: float) -> HoldOut:

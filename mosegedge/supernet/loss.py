@@ -52,15 +52,21 @@ class PixelLoss:
     ranks: Ranks = Ranks()  # noqa: RUF009 - frozen
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of logits N x classes x H x W against labels N x H x W, 255 where there is none."""
+        """The loss of logits N x classes x H x W against labels N x H x W, 255 where there is none.
+
+        It is 0 where no pixel counts.
+        """
         if self.threshold >= 1 or self.least >= 1:
             kept = labels
         else:
             kept = torch.where(self._hard(logits.detach(), labels), labels, IGNORE)
+        if self.ranks.count == 1 and not (kept != IGNORE).any():
+            return logits.sum() * 0
         if self.ranks.count == 1:
             return F.cross_entropy(logits, kept, self.weights, ignore_index=IGNORE)
         loss = F.cross_entropy(logits, kept, self.weights, ignore_index=IGNORE, reduction="sum")
-        return loss * self.ranks.count / self.ranks.total(self.weights[kept[kept != IGNORE]].sum())
+        counted = self.ranks.total(self.weights[kept[kept != IGNORE]].sum())
+        return loss * self.ranks.count / counted.clamp(min=torch.finfo(counted.dtype).tiny)
 
     def _hard(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Where the labelled pixels are that count."""

@@ -39,7 +39,11 @@ class Place:
                 known="Its small numbers need a scaled loss and half-precision arithmetic that only GPUs have.",
                 fix="--precision bf16 or --precision fp32, or train on a GPU: --on cuda.",
             )
-        if precision == "bf16" and self.device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        if (
+            precision == "bf16"
+            and self.device.type == "cuda"
+            and not torch.cuda.is_bf16_supported(including_emulation=False)
+        ):
             name = torch.cuda.get_device_name(self.device)
             raise UsageError(f"{name} has no bf16 arithmetic.", fix="--precision fp16")
 
@@ -86,4 +90,10 @@ def device_named(name: str) -> torch.device:
         )
     if name == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    number, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if number >= count:
+        raise UsageError(
+            f"Process {number} of this machine finds no GPU for itself; PyTorch sees {count}.",
+            fix=f"Start no more processes than there are GPUs: torchrun --nproc-per-node {count}",
+        )
+    return torch.device("cuda", number)

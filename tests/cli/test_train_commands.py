@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +87,15 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(run: Run, folder: Path) ->
     assert sorted(folder.rglob("*")) == before
 
 
+def test_a_plan_of_a_pretraining_counts_the_pictures_of_its_classes(run: Run) -> None:
+    given = ("train", "--stage", "pretrain", "--dry-run", "--on", "cpu")
+    _, out, _ = run(*given)
+    assert "not named: --data-root DIR" in out
+    code, out, err = run(*given, "--data-root", "classes", "--data", "folder", "--json")
+    assert code == 0, err
+    assert json.loads(out)["pictures"] == 4
+
+
 def test_a_plan_without_its_pictures_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mosegedge.cli.plan.open_data", options.open_data)
     code, out, _ = run("train", "--data", "camvid", "--dry-run", "--on", "cpu")
@@ -157,6 +167,9 @@ def test_an_encoder_is_pretrained_and_a_supernet_starts_from_it(run: Run, folder
     assert code == 0, err
     assert json.loads(out) == {"encoder": "encoder/encoder.safetensors"}
     assert "mosegedge train --encoder encoder" in err
+    printed = err.split("Next: mosegedge ")[1].splitlines()[0]
+    code, out, err = run(*shlex.split(printed), "--dry-run", "--json")
+    assert (code, json.loads(out)["space"]) == (0, "nano:96x192:19"), err
     code, out, err = run("train", "--encoder", "encoder", *FEW, *start, "--output", "trained")
     assert code == 0, err
     assert set(json.loads(out)["scores"]) == {"smallest", "middle", "largest"}

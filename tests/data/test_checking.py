@@ -53,6 +53,17 @@ def test_missing_partners_are_found_on_both_sides(root):
     }
 
 
+def test_without_a_readable_picture_there_is_no_sheet_but_every_problem(root, tmp_path):
+    for mask in (root / "labels").rglob("*.png"):
+        mask.unlink()
+    sheet = tmp_path / "sheet.png"
+    result = run("folder", "--root", root, "--picture", sheet)
+    assert result.exit_code == DataError.exit_code, result.output
+    assert "missing labels" in result.stdout
+    assert "was not written" in result.stderr
+    assert not sheet.exists()
+
+
 def test_a_missing_file_moves_no_other_picture_to_another_split(root):
     before = data.load("folder", "guide", root).names
     (root / "labels" / "train" / "000.png").unlink()

@@ -141,9 +141,20 @@ def test_processor_is_a_gpu_only_where_there_is_one(monkeypatch: pytest.MonkeyPa
     with pytest.raises(UsageError, match="no GPU here"):
         device_named("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.setenv("LOCAL_RANK", "3")
     assert device_named("auto") == device_named("cuda") == torch.device("cuda", 3)
     assert device_named("cpu") == torch.device("cpu")
+    monkeypatch.setenv("LOCAL_RANK", "4")
+    with pytest.raises(UsageError, match=r"Process 4 .* sees 4.*--nproc-per-node 4"):
+        device_named("cuda")
+
+
+def test_a_gpu_that_only_imitates_bf16_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Old GPU")
+    with pytest.raises(UsageError, match="Old GPU has no bf16 arithmetic"):
+        Place(device=torch.device("cuda", 0)).require("bf16")
 
 
 def test_half_precision_computes_in_it_and_keeps_weights_in_full() -> None:

@@ -48,7 +48,16 @@ def test_pixels_count_whose_class_is_improbable_or_that_are_among_the_hardest(
     kept = given_ & ((losses >= -math.log(threshold)) | (losses >= (hardest[-1] if len(hardest) else math.inf)))
     expected = F.cross_entropy(logits, torch.where(kept, labels, 255), WEIGHTS, ignore_index=255)
     found = PixelLoss(weights=WEIGHTS, threshold=threshold, least=least)(logits, labels)
-    torch.testing.assert_close(found, expected, equal_nan=True)
+    torch.testing.assert_close(found, expected if kept.any() else torch.tensor(0.0))
+
+
+@pytest.mark.parametrize("loss", [PixelLoss(weights=WEIGHTS), PixelLoss(weights=WEIGHTS, threshold=0.7, least=0.0)])
+def test_a_batch_in_which_no_pixel_counts_changes_nothing(loss: PixelLoss) -> None:
+    logits = torch.randn(2, 4, 6, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    found = loss(logits, torch.full((2, 6, 8), 255))
+    found.backward()
+    assert found.item() == 0
+    assert not logits.grad.any()
 
 
 def test_no_threshold_leaves_the_share_of_the_hardest() -> None:

@@ -62,13 +62,14 @@ def test_batches_depend_on_seed_and_step_and_every_process_makes_its_own_part(pi
         assert torch.equal(torch.cat([part[step] for part in parts]), whole[step])
 
 
-def test_folders_that_are_no_classes_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", [b"no picture", b"\x89PNG\r\n\x1a\n" + bytes(4) + b"<>?!"], ids=["text", "chunk"])
+def test_folders_that_are_no_classes_are_named(tmp_path: Path, damaged: bytes) -> None:
     for folder in (tmp_path, tmp_path / "none"):
         with pytest.raises(DataError, match="has 0 class folders"):
             ClassFolders.open(folder)
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "picture.jpg").write_bytes(b"no picture")
+        (tmp_path / name / "picture.jpg").write_bytes(damaged)
     found = ClassFolders.open(tmp_path)
     stream = ClassStream(found, size=32, batch_size=2, seed=0, start_step=0, rows=slice(0, 2))
     with stream, pytest.raises(DataError, match="cannot be read as a picture"):
