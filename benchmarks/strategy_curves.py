@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.strategy_tasks import Source, Task, oracle_of
 from mosegedge.errors import UsageError
 from mosegedge.files import Journal, sha256_of_file
+from mosegedge.profiling.store import load_profile
 
 Floats = NDArray[np.float64]
 
@@ -63,7 +64,7 @@ class World:
     Attributes:
         oracle: Name of the file that it was fitted to.
         digest: SHA-256 of that file.
-        profile: Profile of the latencies; empty where the file holds them.
+        profile: Profile of the latencies with the beginning of its digest; empty where the file holds them.
         ideal: Hypervolume of the best front that was found on it.
     """
 
@@ -92,7 +93,7 @@ class Record:
         path = source.archive or source.pool
         if path is None or not path.is_file():
             raise UsageError(f"The oracle {path} cannot be read.", fix="Give --archive, or --pool and --profile.")
-        asked = (path.stem, sha256_of_file(path), "" if source.archive else source.profile)
+        asked = (path.stem, sha256_of_file(path), "" if source.archive else _profile_of(source))
         lines = self._journal.read()
         if not lines:
             oracle, digest, profile = asked
@@ -127,6 +128,11 @@ class Record:
     def append(self, curve: Curve) -> None:
         """Adds a finished run."""
         self._journal.append(asdict(curve))
+
+
+def _profile_of(source: Source) -> str:
+    found = load_profile(source.profile, root=source.profile_root)
+    return f"{found.name} {(found.digest or '')[:12]}"
 
 
 def mean_and_spread(runs: Sequence[Curve], steps: Iterable[int]) -> tuple[Floats, Floats]:

@@ -43,12 +43,20 @@ class Drift:
     Attributes:
         factors: Round to its factor, 1 for the round in the middle; empty where nothing is significant.
         spread: Slowest round over fastest, minus 1, as it was measured, corrected or not.
-        level_sd: Relative standard deviation between the level of these rounds and that of as many at another time.
+        level_sd: Relative standard deviation between the level of these rounds and that of as many at another time;
+            None where too few models or rounds were measured to tell.
+        beyond: Whether some round differed by more than is corrected.
     """
 
     factors: Mapping[int, float] = field(default_factory=dict)
     spread: float = 0.0
-    level_sd: float = 0.0
+    level_sd: float | None = None
+    beyond: bool = False
+
+    @property
+    def corrected_spread(self) -> float:
+        """Largest factor over smallest, minus 1, of the rounds that are corrected and those that need not be."""
+        return max([*self.factors.values(), 1.0]) / min([*self.factors.values(), 1.0]) - 1
 
     def corrected(self, measurement: Measurement) -> Measurement:
         """The samples as they would have been in the round in the middle."""
@@ -90,7 +98,7 @@ def drift_of(measurements: Sequence[Measurement]) -> Drift:
     significant = (slow > _SIGMAS * error) & (slow > _LEAST) & (slow < LARGEST_CORRECTED)
     factors = {number: float(np.exp(common[place])) for place, number in enumerate(rounds) if significant[place]}
     free = common < LARGEST_CORRECTED
-    return Drift(factors, spread, _level_sd(common[free], error[free]))
+    return Drift(factors, spread, _level_sd(common[free], error[free]), bool((slow >= LARGEST_CORRECTED).any()))
 
 
 def slow_windows(windows: Sequence[Window]) -> dict[int, float]:
@@ -111,7 +119,7 @@ def slow_windows(windows: Sequence[Window]) -> dict[int, float]:
     return found
 
 
-def _level_sd(common: NDArray[np.float64], error: NDArray[np.float64]) -> float:
+def _level_sd(common: NDArray[np.float64], error: NDArray[np.float64]) -> float | None:
     """How far the middle of these rounds is from that of as many others, as a standard deviation.
 
     Rounds after one another are alike, so that they count for fewer: n (1 - r) / (1 + r), with r the correlation of
@@ -120,7 +128,7 @@ def _level_sd(common: NDArray[np.float64], error: NDArray[np.float64]) -> float:
     which the device was not free are left out, as a low quantile leaves them out.
     """
     if len(common) < 2:
-        return 0.0
+        return None
     centred = common - common.mean()
     total = float(centred @ centred)
     variance = total / (len(common) - 1) - float(np.mean(np.square(error)))

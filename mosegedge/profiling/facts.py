@@ -49,18 +49,19 @@ class Drifts:
 
     @property
     def level_sd(self) -> float:
-        """Of whole networks; of layers where too few networks were measured to tell."""
-        return round(self.networks.level_sd or self.layers.level_sd, DIGITS)
+        """Of whole networks; of layers where too few networks were measured to tell, and 0 where nothing tells."""
+        known = self.layers.level_sd if self.networks.level_sd is None else self.networks.level_sd
+        return round(known or 0.0, DIGITS)
 
     @property
     def words(self) -> str:
         """One line for the profile: what was corrected, and what was too large to be."""
         kinds = {"layers": self.layers, "networks": self.networks}
-        corrected = [f"{name} by up to {drift.spread:.1%}" for name, drift in kinds.items() if drift.factors]
+        corrected = [f"{name} by up to {drift.corrected_spread:.1%}" for name, drift in kinds.items() if drift.factors]
         left = [
             f"{name} differ by up to {drift.spread:.1%} between rounds"
             for name, drift in kinds.items()
-            if not drift.factors and drift.spread > LARGEST_CORRECTED
+            if drift.beyond or (not drift.factors and drift.spread > LARGEST_CORRECTED)
         ]
         parts = [f"corrected round by round: {', '.join(corrected)}"] if corrected else []
         parts += [f"too large to be corrected: {', '.join(left)}"] if left else []

@@ -10,7 +10,7 @@ from mosegedge.errors import UsageError
 from mosegedge.search.domain import ALL_SCALES
 from mosegedge.search.limits import Limit
 from mosegedge.search.objectives import Objectives, costs_among, objectives_of
-from mosegedge.search.pick import Pick
+from mosegedge.search.pick import Pick, require_held
 
 InnerMethod = Literal["nsga2", "moead", "random"]
 PrescreenStrategy = Literal["hypervolume", "ehvi", "hierarchical", "latency", "survival"]
@@ -165,7 +165,7 @@ class SearchConfig:
             raise UsageError(f"confidence is {self.confidence}.", known=known, fix="--confidence 0.95")
         _one_of(self.sampling, "sampling", get_args(Sampling), "--sampling")
         _one_of(self.latency, "latency", get_args(LatencySource), "--latency")
-        self._require_known_pick()
+        require_held(Pick.parse(self.pick), self._asked, kinds_alone=True)
         _require_one_cost(self.prescreen.strategy, self.goals)
 
     @property
@@ -173,18 +173,13 @@ class SearchConfig:
         """What is traded off."""
         return objectives_of(self.objectives)
 
-    def _require_known_pick(self) -> None:
-        """The archive holds every latency and what the space counts, of other costs those that somebody asked for."""
-        target = Pick.parse(self.pick).target
-        if target is None or target.kind.name not in ("energy", "memory"):
-            return
-        asked = (*self.objectives, *(limit.objective for limit in self.limits))
-        if target.name not in asked:
-            raise UsageError(
-                f"Networks cannot be picked by {target.name}: it is neither an objective nor limited.",
-                known=f"This search looks at {', '.join(asked)}.",
-                fix=f"Add it: --objectives {','.join((*self.objectives, target.name))}",
-            )
+    def require_known_pick(self) -> None:
+        """Raises UsageError where networks are picked by what the archive, by its own names, will not hold."""
+        require_held(Pick.parse(self.pick), self._asked, kinds_alone=False)
+
+    @property
+    def _asked(self) -> tuple[str, ...]:
+        return (*self.objectives, *(limit.objective for limit in self.limits))
 
     def to_json(self) -> dict[str, Any]:
         """All settings, nested as they are."""

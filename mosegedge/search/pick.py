@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -49,3 +50,28 @@ class Pick:
                 fix="--pick spread",
             )
         return cls("nearest", objective(name), number)
+
+
+def require_held(pick: Pick, asked: Sequence[str], *, kinds_alone: bool) -> None:
+    """Makes sure that networks can be picked by what the archive will hold.
+
+    It holds every latency and what the space counts, of other costs those that somebody asked for.
+
+    Args:
+        pick: How networks are picked.
+        asked: Names of objectives and limited costs.
+        kinds_alone: Whether labels may differ, as before it is known which of them the first profile has.
+
+    Raises:
+        UsageError: They cannot.
+    """
+    target = pick.target
+    if target is None or target.kind.name not in ("energy", "memory") or target.name in asked:
+        return
+    if kinds_alone and any(objective(name).kind == target.kind for name in asked):
+        return
+    raise UsageError(
+        f"Networks cannot be picked by {target.name}: it is neither an objective nor limited.",
+        known=f"This search looks at {', '.join(asked)}.",
+        fix=f"Add it: --objectives {','.join((*asked, target.name))}",
+    )

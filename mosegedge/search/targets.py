@@ -89,12 +89,14 @@ class Targets:
         `latency` becomes the latency on every profile, unless another objective names one of them; what carries the
         label of the first profile loses it.
         """
-        return replace(
+        found = replace(
             config,
             objectives=self._resolved_names(config.objectives),
             limits=tuple(replace(limit, objective=self._unlabelled(limit.objective)) for limit in config.limits),
             pick=self._resolved_pick(config.pick),
         )
+        found.require_known_pick()
+        return found
 
     def trusts(self, space: SearchSpace) -> tuple[Trust, ...]:
         """How far each profile can be relied on."""

@@ -56,6 +56,16 @@ def test_a_round_in_which_the_device_was_not_free_says_nothing_of_its_speed(rng)
     assert drift_of(measurements(rng, factors=[*steady, 1.3])).level_sd < 0.003
 
 
+def test_what_was_corrected_and_what_was_not_is_told_apart(rng):
+    drift = drift_of(measurements(rng, factors=[1.0, 1.0, 1.03, 1.0, 1.4]))
+    words = Drifts(Drift(), drift).words
+    assert "networks by up to 3." in words
+    assert "too large to be corrected: networks differ by up to 4" in words
+    assert Drifts(Drift(level_sd=0.02), Drift(level_sd=0.0)).level_sd == 0.0
+    assert Drifts(Drift(level_sd=0.02), Drift()).level_sd == 0.02
+    assert Drifts(Drift(), Drift()).level_sd == 0.0
+
+
 def test_rounds_that_are_like_their_neighbours_count_for_fewer(rng):
     shuffled = np.repeat([1.0, 1.02, 0.99, 1.03], 4)[rng.permutation(16)]
     in_turn = np.repeat([1.0, 1.02, 0.99, 1.03], 4)

@@ -225,3 +225,7 @@ def test_networks_are_picked_only_by_what_the_archive_will_hold():
     assert refused.value.fix == "Add it: --objectives miou,latency,energy"
     assert replace(SMALL, pick="energy=20", objectives=("miou", "energy")).pick == "energy=20"
     assert replace(SMALL, pick="params=20").pick == "params=20"
+    # A label is known only to the profiles of the search, which check the names that are left.
+    assert replace(SMALL, pick="energy@local=20", objectives=("miou", "energy")).pick == "energy@local=20"
+    with pytest.raises(UsageError, match="picked by energy"):
+        replace(SMALL, pick="energy=20", objectives=("miou", "energy@board")).require_known_pick()

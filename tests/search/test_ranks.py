@@ -30,6 +30,7 @@ from mosegedge.search.ranks.link import Link
 from mosegedge.search.ranks.sharing import shared_among
 from mosegedge.supernet.launch import ALONE, Member, member_from
 
+_PATIENCE_S = 60.0  # a test that goes wrong ends
 FACTS = {"supernet": "s", "guide_pictures": 3}
 CONFIG = replace(QUICK, initial=12, generations=2, evaluations=4, inner=InnerSettings(population=8, generations=4))
 
@@ -75,13 +76,14 @@ def ranks(monkeypatch, linked):
                 link.close()
 
         pairs = [linked() for _ in helpers]
-        threads = [threading.Thread(target=helped, args=(k, there)) for k, (_, there) in enumerate(pairs)]
+        threads = [threading.Thread(target=helped, args=(k, there), daemon=True) for k, (_, there) in enumerate(pairs)]
         for thread in threads:
             thread.start()
         monkeypatch.setattr(meeting, "gather", lambda member: {k + 1: here for k, (here, _) in enumerate(pairs)})
         yield Member(rank=0, size=1 + len(helpers)), ended
         for thread in threads:
-            thread.join()
+            thread.join(_PATIENCE_S)
+        assert not any(thread.is_alive() for thread in threads)
 
     return started
 
@@ -113,7 +115,7 @@ def test_three_ranks_leave_the_archive_of_one(alone, tmp_path, ranks):
     first_done = threading.Event()
 
     def late(architecture):
-        first_done.wait()  # the first networks are the last to be known
+        first_done.wait(_PATIENCE_S)  # the first networks are the last to be known
         return evaluate(architecture)
 
     def here(architecture):
@@ -150,7 +152,7 @@ def test_a_rank_that_comes_when_all_is_done_is_let_go(alone, tmp_path, ranks):
 
     def late(link):
         def work():
-            over.wait()
+            over.wait(_PATIENCE_S)
             return evaluate, FACTS
 
         helping.serve(link, Member(rank=1, size=2), work)
@@ -268,7 +270,7 @@ def test_sigterm_at_rank_0_says_who_was_lost_if_anyone(tmp_path, monkeypatch, ra
     over = threading.Event()
 
     def waits(architecture):
-        over.wait()
+        over.wait(_PATIENCE_S)
         return evaluate(architecture)
 
     def stopped(architecture):
@@ -329,12 +331,12 @@ def test_another_rank_says_that_it_lives_while_it_evaluates(monkeypatch, linked)
 
     def slow(architecture):
         evaluating.set()
-        beaten.wait()
+        beaten.wait(_PATIENCE_S)
         return evaluate(architecture)
 
     def lead():
         ahead.send({"kind": "evaluate", "code": str(SPACE.smallest)})
-        evaluating.wait()
+        evaluating.wait(_PATIENCE_S)
         said = [ahead.receive(5.0)["kind"] for _ in range(6)]
         beaten.set()
         ahead.send({"kind": "end"})

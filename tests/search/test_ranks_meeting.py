@@ -33,7 +33,7 @@ def test_ranks_find_one_another_and_send_strangers_away(store):
         joined = [pool.submit(meeting.join, second, within_s=5.0)]
         gathered = pool.submit(meeting.gather, first, within_s=5.0)
         while (known := store.get("mosegedge/search").decode().split())[1] == "of-ranks-that-were-replaced":
-            pass
+            assert not gathered.done(), gathered.exception()
         stranger = Link(socket.create_connection(("127.0.0.1", int(known[0]))))
         stranger.send({"kind": "hello", "rank": 2, "token": "guessed"})
         with pytest.raises(ConnectionError):

@@ -19,6 +19,7 @@ WITHIN_S = 300.0
 _HELLO_S = 10.0
 _PAUSE_S = 0.1
 _KEY = "mosegedge/search"
+_AGAIN = "Start the same command again, with any number of processes or one; what is archived is kept."
 
 
 def gather(member: Member, *, within_s: float = WITHIN_S) -> dict[int, Link]:
@@ -40,9 +41,9 @@ def gather(member: Member, *, within_s: float = WITHIN_S) -> dict[int, Link]:
         except (OSError, DistError) as error:
             _close(links)
             missing = ", ".join(str(rank) for rank in range(1, member.size) if rank not in links)
-            raise RankLostError(
-                f"Rank {missing} of {member.size} did not come within {within_s:.0f} s: {error}."
-            ) from error
+            late = isinstance(error, TimeoutError)
+            what = f"did not come within {within_s:.0f} s" if late else "could not be met"
+            raise RankLostError(f"Rank {missing} of {member.size} {what}: {error}.", fix=_AGAIN) from error
         except BaseException:
             _close(links)
             raise
@@ -69,7 +70,9 @@ def join(member: Member, *, within_s: float = WITHIN_S) -> Link:
             time.sleep(_PAUSE_S)
     except DistError as error:
         reason = str(error)
-    raise RankLostError(f"Rank 0 of {member.size} was not found at {member.host} within {within_s:.0f} s: {reason}.")
+    raise RankLostError(
+        f"Rank 0 of {member.size} was not found at {member.host} within {within_s:.0f} s: {reason}.", fix=_AGAIN
+    )
 
 
 def _introduced(member: Member, port: int, token: str) -> Link:
@@ -87,7 +90,11 @@ def _introduced(member: Member, port: int, token: str) -> Link:
 
 def _greet(connection: socket.socket, token: str, size: int, links: dict[int, Link]) -> None:
     """Adds the link of a rank that knows the token; anybody else is sent away."""
-    link = Link(connection)
+    try:
+        link = Link(connection)
+    except OSError:  # it has hung up already
+        connection.close()
+        return
     with contextlib.suppress(OSError, ValueError):
         match link.receive(_HELLO_S):
             case {"kind": "hello", "rank": int(rank), "token": str(known)} if (
@@ -115,7 +122,7 @@ def _listening(member: Member) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(member.host, 0, type=socket.SOCK_STREAM)[0]
         return socket.create_server((str(address[0]), 0), family=family)
     except OSError as error:
-        raise RankLostError(f"Rank 0 of {member.size} cannot listen on {member.host}: {error}.") from error
+        raise RankLostError(f"Rank 0 of {member.size} cannot listen on {member.host}: {error}.", fix=_AGAIN) from error
 
 
 def _close(links: dict[int, Link]) -> None:
