@@ -12,6 +12,7 @@ from mosegedge.cli import (
     data,
     demo,
     devices,
+    evaluate,
     export,
     predict,
     profile,
@@ -33,7 +34,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Find and deploy the most accurate segmentation network that meets a frame budget on your own board.",
 )
-for module in (demo, profile, predict, profiles, devices, data, supernet, train, retrain, search, report, export):
+for module in (
+    demo, profile, predict, profiles, devices, data, supernet, train, retrain, search, report, evaluate, export,
+):  # fmt: skip
     module.register(app)
 
 _INTERRUPTED = 130

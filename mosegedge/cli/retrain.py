@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mosegedge.cli.options import DataRootOption, ThreadsOption, open_data, open_space, set_threads
-from mosegedge.cli.output import JsonFlag, emit, say
+from mosegedge.cli.output import JsonFlag, emit, progress, say
 from mosegedge.cli.plan import Plan, show_plan
+from mosegedge.cli.scores_text import scores_text
 from mosegedge.cli.training import (
     BatchSizeOption,
     DryRunFlag,
@@ -28,7 +29,7 @@ from mosegedge.cli.training import (
 from mosegedge.errors import UsageError
 
 if TYPE_CHECKING:
-    from mosegedge.data.metrics import ConfusionMatrix
+    from mosegedge.data.scores import PartScores
     from mosegedge.space import SearchSpace
     from mosegedge.supernet.network import TrainedNetwork
     from mosegedge.supernet.recipe import Recipe
@@ -81,9 +82,10 @@ def retrain(
     checkpoint; under torchrun, several processes share each batch.
     """
     from mosegedge.cli.choice import network_and_profile
-    from mosegedge.supernet.network import confusion_on, load_network
+    from mosegedge.supernet.network import load_network
     from mosegedge.supernet.recipe import changed
     from mosegedge.supernet.retrain import retrain_network
+    from mosegedge.supernet.runnable import score_part
 
     if sum((supernet is not None, from_scratch, encoder is not None)) != 1:
         raise UsageError(
@@ -118,10 +120,10 @@ def retrain(
             place=place,
         )
     if place.ranks.first:
-        say("Scoring it on the validation pictures ...")
-        trained = load_network(path)
-        matrix = confusion_on(trained, open_data(task.data, "val", data_root), place.device)
-        _tell(path, trained, matrix, as_json=as_json)
+        trained, pictures = load_network(path), open_data(task.data, "val", data_root)
+        with progress() as bar:
+            scores = score_part(trained.runnable(place.device), pictures, progress=bar)
+        _tell(path, trained, scores, as_json=as_json)
 
 
 @dataclass(frozen=True)
@@ -150,15 +152,16 @@ def _task(supernet: str | None, *, recipe: str | None, space: str | None, data: 
     return _Task(chosen, found, name, read_supernet(path, found))
 
 
-def _tell(path: Path, trained: TrainedNetwork, matrix: ConfusionMatrix, *, as_json: bool) -> None:
+def _tell(path: Path, trained: TrainedNetwork, scores: PartScores, *, as_json: bool) -> None:
     subnet, info = trained.subnet, trained.info
     result = {
         "network": str(path),
         "code": subnet.architecture.slug,
         "space": info.space.name,
         "data": info.data,
-        "val_miou": matrix.miou,
+        "val_miou": scores.matrix.miou,
+        "val": scores.to_json(),
     }
-    text = f"{path}\n{subnet.architecture.slug} of {info.space.name}  mIoU {matrix.miou:.4f} on {info.data}/val"
-    emit(result, text, as_json=as_json)
+    head = f"{subnet.architecture.slug} of {info.space.name}, {info.data}/val"
+    emit(result, "\n".join([str(path), head, scores_text(scores)]), as_json=as_json)
     say(f"Next: mosegedge export {path.parent} --output runs/bundle")

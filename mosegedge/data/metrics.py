@@ -22,6 +22,7 @@ class ClassScore:
         recall: Share of its pixels that were found; NaN where it is not in targets.
         precision: Share of the pixels called so that are; NaN where it is not in predictions.
         pixels: True pixels of the class.
+        boundary_iou: Intersection over union along its edges, as iou; None where that was not counted.
     """
 
     name: str
@@ -29,19 +30,23 @@ class ClassScore:
     recall: float
     precision: float
     pixels: int
+    boundary_iou: float | None = None
 
 
 def score_table(scores: Sequence[ClassScore]) -> str:
     """The scores of all classes as text, a line each and the means of what is defined; `-` where nothing is."""
     widest = max([len(score.name) for score in scores] + [len("mean")])
     total = max(1, sum(score.pixels for score in scores))
-    lines = [f"{'class':<{widest}}{'IoU':>9}{'recall':>9}{'precision':>11}{'pixels':>9}"]
-    for score in scores:
-        cells = f"{_percent(score.iou):>9}{_percent(score.recall):>9}{_percent(score.precision):>11}"
-        lines.append(f"{score.name:<{widest}}{cells}{score.pixels / total:>9.2%}")
-    columns = ([score.iou for score in scores], [score.recall for score in scores], [s.precision for s in scores])
-    iou, recall, precision = (_percent(_mean(column)) for column in columns)
-    return "\n".join([*lines, f"{'mean':<{widest}}{iou:>9}{recall:>9}{precision:>11}"])
+    columns = {"IoU": [score.iou for score in scores]}
+    edges = [score.boundary_iou for score in scores if score.boundary_iou is not None]
+    columns |= {"boundary": edges} if edges else {}
+    columns |= {"recall": [score.recall for score in scores], "precision": [score.precision for score in scores]}
+    lines = [f"{'class':<{widest}}{''.join(f'{title:>11}' for title in columns)}{'pixels':>11}"]
+    for place, score in enumerate(scores):
+        cells = "".join(f"{_percent(column[place]):>11}" for column in columns.values())
+        lines.append(f"{score.name:<{widest}}{cells}{score.pixels / total:>11.2%}")
+    means = "".join(f"{_percent(_mean(column)):>11}" for column in columns.values())
+    return "\n".join([*lines, f"{'mean':<{widest}}{means}"])
 
 
 def _mean(column: list[float]) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mosegedge.data.dataset import Sample, SegmentationSet
-from mosegedge.data.labels import colorize, overlay
+from mosegedge.data.labels import IGNORE, colorize, overlay
 from mosegedge.data.lettering import caption, legend
 from mosegedge.errors import DataError
 from mosegedge.files import write_atomic
@@ -66,6 +66,30 @@ def overlay_sheet(
     shown = [label for label in present if label < len(classes)]
     parts = [part for title, grid in grids for part in (caption(title, width), _padded(grid, grid.shape[0], width))]
     return np.vstack([*parts, legend([classes[label] for label in shown], palette[shown], width)])
+
+
+def prediction_sheet(
+    title: str, pairs: Sequence[tuple[Sample, Pixels]], classes: Sequence[str], palette: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Pictures with their labels, with what a network said, and with only what it said wrongly.
+
+    Args:
+        title: Of the first row, before its own.
+        pairs: Samples, each with the predicted class numbers at label size.
+        classes: Class names.
+        palette: K x 3 colours.
+    """
+    samples = [sample for sample, _ in pairs]
+    said = [Sample(sample.image, prediction) for sample, prediction in pairs]
+    wrong = [
+        Sample(
+            sample.image,
+            np.where((sample.mask != IGNORE) & (sample.mask != prediction), prediction, IGNORE).astype(np.uint8),
+        )
+        for sample, prediction in pairs
+    ]
+    rows = [(f"{title}: labels", samples), ("predictions", said), ("predictions where they are wrong", wrong)]
+    return overlay_sheet(rows, classes, palette)
 
 
 def shrunk(sample: Sample) -> Sample:

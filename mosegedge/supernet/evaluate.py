@@ -8,18 +8,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from mosegedge.data.averaging import at_label_size
 from mosegedge.data.dataset import SegmentationSet
 from mosegedge.data.metrics import ConfusionMatrix
-from mosegedge.data.transforms import field_of, to_batch
+from mosegedge.data.transforms import to_batch
 from mosegedge.errors import UsageError
 from mosegedge.networks.subnet import SubNet
 from mosegedge.space import Architecture
 from mosegedge.supernet.model import Supernet
 
 Masks = NDArray[np.uint8]
-_BATCH = 8
+BATCH = 8
+"""Pictures that a search evaluates at once."""
 
 
 class PictureCache:
@@ -42,7 +43,7 @@ class PictureCache:
     def batches(self, size: tuple[int, int]) -> list[Tensor]:
         """Batches of eight normalised pictures, each N x 3 x height x width."""
         if size not in self._batches:
-            chunks = [self.samples[start : start + _BATCH] for start in range(0, len(self.samples), _BATCH)]
+            chunks = [self.samples[start : start + BATCH] for start in range(0, len(self.samples), BATCH)]
             self._batches[size] = [to_batch(chunk, size) for chunk in chunks]
         return self._batches[size]
 
@@ -102,14 +103,8 @@ def labels_of(logits: Tensor, shape: tuple[int, ...], size: tuple[int, int]) -> 
         shape: Height and width of the picture's labels.
         size: Input height and width that the picture was brought to.
     """
-    return labels_at(logits[None], field_of(shape, size))[0, : shape[0], : shape[1]]
-
-
-def labels_at(logits: Tensor, size: tuple[int, ...]) -> Masks:
-    """Class indices N x height x width: logits resized bilinearly, then the largest."""
-    if logits.shape[2:] != size:
-        logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
-    return logits.argmax(dim=1).to(torch.uint8).numpy()
+    labels: Masks = at_label_size(logits[None], shape, size)[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
+    return labels
 
 
 class InheritedEvaluator:
@@ -138,7 +133,7 @@ class InheritedEvaluator:
                 fix="Use the data set that the supernet was trained on.",
             )
         self.supernet = supernet
-        count = max(_BATCH, statistics_pictures // _BATCH * _BATCH)
+        count = max(BATCH, statistics_pictures // BATCH * BATCH)
         self._train = PictureCache(train, spread_indices(train, count))
         self._guide = PictureCache(guide, spread_indices(guide, guide_pictures or len(guide)))
 

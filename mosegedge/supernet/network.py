@@ -7,13 +7,11 @@ from pathlib import Path
 
 import torch
 
-from mosegedge.data.dataset import SegmentationSet
-from mosegedge.data.metrics import ConfusionMatrix
 from mosegedge.errors import ArchitectureError, CheckpointError
 from mosegedge.networks.subnet import SubNet
 from mosegedge.space import Architecture
 from mosegedge.supernet.checkpoint import SupernetInfo, read_tensors, write_tensors
-from mosegedge.supernet.evaluate import PictureCache, confusion_of
+from mosegedge.supernet.runnable import Runnable, runnable_of
 
 NETWORK_FILE = "network.safetensors"
 CODE = "code"
@@ -31,6 +29,10 @@ class TrainedNetwork:
 
     subnet: SubNet
     info: SupernetInfo
+
+    def runnable(self, device: torch.device) -> Runnable:
+        """The network ready to be scored, one picture at a time."""
+        return runnable_of(self.subnet, self.info.space, device)
 
 
 def network_path(text: str) -> Path | None:
@@ -67,19 +69,3 @@ def load_network(path: Path) -> TrainedNetwork:
         raise CheckpointError(f"{path} does not hold the network it names: {wrong[0]} differs.", fix="Copy it again.")
     subnet.load_state_dict(tensors, assign=True)
     return TrainedNetwork(subnet.eval().requires_grad_(requires_grad=True), info)
-
-
-def confusion_on(network: TrainedNetwork, dataset: SegmentationSet, device: torch.device) -> ConfusionMatrix:
-    """Confusion matrix over a whole split, one picture at a time: few fit into memory at their full size.
-
-    Args:
-        network: With its own statistics.
-        dataset: Pictures without augmentation.
-        device: Where it is run.
-    """
-    subnet, size = network.subnet.to(device), network.info.space.input_size(network.subnet.architecture)
-    matrix = ConfusionMatrix(len(dataset.classes))
-    for index in range(len(dataset)):
-        picture = PictureCache(dataset, (index,))
-        matrix.counts += confusion_of(lambda batch: subnet(batch.to(device)).cpu(), picture, size).counts
-    return matrix

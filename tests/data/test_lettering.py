@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from mosegedge.data import ConfusionMatrix
@@ -39,7 +41,21 @@ def test_scores_of_classes():
     assert (road.iou, road.recall, road.precision, road.pixels) == (2 / 3, 1.0, 2 / 3, 2)
     assert (sky.iou, sky.recall, sky.precision, sky.pixels) == (0.5, 0.5, 1.0, 2)
     assert all(np.isnan([light.iou, light.recall, light.precision]))
+    assert road.boundary_iou is None
     lines = score_table(matrix().scores(CLASSES)).splitlines()
+    assert lines[0].split() == ["class", "IoU", "recall", "precision", "pixels"]
     assert lines[1].split() == ["road", "66.67", "100.00", "66.67", "50.00%"]
     assert lines[3].split() == ["traffic", "light", "-", "-", "-", "0.00%"]
     assert lines[4].split() == ["mean", "58.33", "75.00", "83.33"]
+
+
+def test_a_table_has_a_column_for_edges_where_they_were_scored():
+    rows = [
+        replace(row, boundary_iou=iou) for row, iou in zip(matrix().scores(CLASSES), (0.5, 0.25, np.nan), strict=True)
+    ]
+    lines = score_table(rows).splitlines()
+    assert lines[0].split() == ["class", "IoU", "boundary", "recall", "precision", "pixels"]
+    assert lines[2].split() == ["sky", "50.00", "25.00", "50.00", "100.00", "50.00%"]
+    assert lines[3].split() == ["traffic", "light", "-", "-", "-", "-", "0.00%"]
+    assert lines[4].split() == ["mean", "58.33", "37.50", "75.00", "83.33"]
+    assert len({len(line) for line in lines[:4]}) == 1

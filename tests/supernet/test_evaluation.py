@@ -13,7 +13,7 @@ from mosegedge.data.scenes import SceneSet
 from mosegedge.errors import CheckpointError, UsageError
 from mosegedge.space import SearchSpace
 from mosegedge.supernet.checkpoint import SupernetInfo, load_supernet, save_supernet
-from mosegedge.supernet.evaluate import InheritedEvaluator, PictureCache, confusion_of, labels_at, spread_indices
+from mosegedge.supernet.evaluate import InheritedEvaluator, PictureCache, confusion_of, labels_of, spread_indices
 from mosegedge.supernet.model import Supernet
 
 SPACE = SearchSpace.load("nano:96x192:19")
@@ -55,9 +55,10 @@ def test_perfect_prediction_scores_one() -> None:
 
 
 def test_logits_are_brought_to_label_size_before_the_largest_is_taken() -> None:
-    logits = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    labels = labels_at(logits, (16, 16))
-    assert labels.shape == (1, 16, 16)
+    logits = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(0))
+    labels = labels_of(logits, (16, 16), (32, 32))
+    grown = torch.nn.functional.interpolate(logits[None], size=(16, 16), mode="bilinear", align_corners=False)
+    assert np.array_equal(labels, grown[0].argmax(dim=0).numpy())
     assert labels.dtype == np.uint8
 
 

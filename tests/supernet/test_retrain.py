@@ -20,8 +20,9 @@ from mosegedge.space import SearchSpace
 from mosegedge.supernet.checkpoint import SupernetInfo, save_supernet
 from mosegedge.supernet.evaluate import PictureCache, confusion_of
 from mosegedge.supernet.model import Supernet
-from mosegedge.supernet.network import confusion_on, load_network, network_path
+from mosegedge.supernet.network import load_network, network_path
 from mosegedge.supernet.retrain import retrain_network
+from mosegedge.supernet.runnable import score_part
 from mosegedge.supernet.schedule import RetrainConfig
 from mosegedge.supernet.start import read_encoder, read_supernet
 
@@ -72,7 +73,8 @@ def test_interrupted_training_ends_with_the_same_network(
 
     val = SceneSet("val", 5)
     together = confusion_of(loaded.subnet, PictureCache(val, tuple(range(5))), SPACE.input_size(network))
-    assert np.array_equal(confusion_on(loaded, val, torch.device("cpu")).counts, together.counts)
+    scores = score_part(loaded.runnable(torch.device("cpu")), val, progress=Silent())
+    assert np.array_equal(scores.matrix.counts, together.counts)
 
 
 def test_network_starts_from_the_slices_it_inherits(supernet: Path, rng: np.random.Generator) -> None:
