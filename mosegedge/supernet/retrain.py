@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mosegedge.data.batches import Batch, batches
 from mosegedge.data.dataset import SegmentationSet
@@ -74,22 +74,64 @@ def retrain_network(
         network = build_with_weights(lambda: TrainingNetwork(space, architecture), generator).train()
         if start:
             start.copy_into(network)
-        with_common_norms(network, place.ranks)
-        network = place.hold(network, channels_last=config.channels_last)
-        fitter = Fitter(network, config, place)
-        step = restore(output / STATE_FILE, fitter, origin, network.load_state_dict)
-        pixel_loss = pixel_loss_of(config, dataset, place)
-        forward: _Forward = torch.compile(network) if config.compile else network
-        size = space.input_size(architecture)
-        stream = batches(dataset, crop=size, batch_size=config.batch_size, seed=config.seed, start_step=step)
-        loop = Loop(fitter=fitter, origin=origin, folder=output, progress=progress, checkpoint_steps=checkpoint_steps)
-        loop.run(step, stream, lambda batch: _step(forward, fitter, batch, pixel_loss, config))
-        fitter.adopt_average()
+        fit_network(
+            network,
+            dataset,
+            output,
+            size=space.input_size(architecture),
+            origin=origin,
+            config=config,
+            progress=progress,
+            place=place,
+            checkpoint_steps=checkpoint_steps,
+        )
         finished = output / NETWORK_FILE
         if place.ranks.first:
             save_network(finished, network.subnet, origin.info(config.steps))
         place.ranks.wait()
     return finished
+
+
+def fit_network(
+    network: nn.Module,
+    dataset: SegmentationSet,
+    output: Path,
+    *,
+    size: tuple[int, int],
+    origin: Origin,
+    config: RetrainConfig,
+    progress: Progress,
+    place: Place,
+    checkpoint_steps: int = CHECKPOINT_STEPS,
+) -> None:
+    """Trains any network on labelled pixels, going on from the state in the run folder if there is one.
+
+    Args:
+        network: In training mode; from N x 3 x H x W to logits at full size and those of two auxiliary heads at the
+            size of their features. Trained in place.
+        dataset: Training pictures.
+        output: Run folder, which the caller holds.
+        size: Height and width of the pictures that it takes.
+        origin: What decides the training; its facts name the network.
+        config: The training.
+        progress: Told about every step.
+        place: Where it computes.
+        checkpoint_steps: Steps between saved states; a kill loses at most as many.
+
+    Raises:
+        CheckpointError: The folder holds the state of another training.
+        TrainingError: The gradients are no longer finite.
+    """
+    with_common_norms(network, place.ranks)
+    network = place.hold(network, channels_last=config.channels_last)
+    fitter = Fitter(network, config, place)
+    step = restore(output / STATE_FILE, fitter, origin, network.load_state_dict)
+    pixel_loss = pixel_loss_of(config, dataset, place)
+    forward: _Forward = torch.compile(network) if config.compile else network
+    stream = batches(dataset, crop=size, batch_size=config.batch_size, seed=config.seed, start_step=step)
+    loop = Loop(fitter=fitter, origin=origin, folder=output, progress=progress, checkpoint_steps=checkpoint_steps)
+    loop.run(step, stream, lambda batch: _step(forward, fitter, batch, pixel_loss, config))
+    fitter.adopt_average()
 
 
 def _step(

@@ -1,0 +1,232 @@
+"""Real results on CamVid: finalists of a search against uniform networks and BiSeNets of the same latency.
+
+All of them are trained from random weights by the `retrain` part of one recipe: same steps, seed, order of pictures,
+views and loss. Each is scored on `val` at the size of the labels, and timed on one device in turn with all others.
+
+    choose   picks finalists by the search's own rule, beside each the most accurate network of uniform width of about
+             its latency, and the widest BiSeNet with a ResNet-18 that is no slower on the device
+    measure  times all of them, loaded anew every two rounds
+    train    trains and scores them, the middle finalist and its company first; --only NAME trains one
+    table    writes the record of those that are trained, prints it as Markdown and draws it
+    all      one after the other
+    show     prints and draws a record alone
+
+Each step keeps what it finished in --output: what is there is not done again, and a training that was killed goes on
+from its last checkpoint.
+
+Example: python -m benchmarks.camvid all --search runs/search --data-root CamVid --output runs/results --steps 1500
+         python -m benchmarks.camvid show --json benchmarks/results/camvid.json --picture camvid.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.camvid_networks import (
+    STATISTIC,
+    chosen_of,
+    in_order,
+    read_contenders,
+    save_contenders,
+    space_of,
+    timed,
+    with_bisenets,
+)
+from benchmarks.camvid_report import Record, class_table, draw, draw_samples, record_of, table
+from benchmarks.camvid_training import SCORE, Comparison, scored, trained
+from mosegedge.cli.output import progress
+from mosegedge.data import cached, load
+from mosegedge.devices import Device, load_device, open_agent
+from mosegedge.errors import UsageError
+from mosegedge.files import write_atomic
+from mosegedge.supernet.evaluate import PictureCache, labels_of
+from mosegedge.supernet.recipe import changed, load_recipe
+
+_STEPS = ("choose", "measure", "train", "table", "all", "show")
+_NETWORKS, _LATENCY = "networks.json", "latency.json"
+_ROUNDS_CHOOSING = 8
+
+
+def main() -> None:
+    """Does the steps that are asked for."""
+    arguments = _parser().parse_args()
+    torch.set_num_threads(1)
+    if arguments.step == "show":
+        show(Record.read(arguments.json), arguments.picture)
+        return
+    if arguments.search is None or arguments.output is None:
+        raise SystemExit("Name the search and the run folder: --search RUN --output RUN")
+    recipe = load_recipe(arguments.recipe)
+    comparison = Comparison(
+        space=space_of(arguments.search),
+        train=cached(load(recipe.data, "train", arguments.data_root)),
+        val=cached(load(recipe.data, "val", arguments.data_root)),
+        output=arguments.output,
+        config=changed(recipe.retrain, {"steps": arguments.steps, "seed": arguments.seed}),
+        recipe=recipe.name,
+    )
+    device = load_device(arguments.device)
+    steps = _STEPS[:4] if arguments.step == "all" else (arguments.step,)
+    if "choose" in steps:
+        choose(comparison, arguments.search, arguments.finalists, device)
+    if "measure" in steps:
+        measure(comparison, device, arguments.rounds)
+    if "train" in steps:
+        for one in in_order(read_contenders(comparison.output / _NETWORKS)):
+            if arguments.only in (None, one.name):
+                with progress() as bar:
+                    scored(comparison, one, bar)
+    if "table" in steps:
+        record = recorded(comparison)
+        record.save(arguments.json)
+        show(record, arguments.picture)
+        if arguments.samples:
+            samples(comparison, record, arguments.samples)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("step", choices=_STEPS)
+    parser.add_argument("--search", type=Path, metavar="RUN", help="run folder of the search")
+    parser.add_argument("--output", type=Path, metavar="RUN", help="run folder of this comparison")
+    parser.add_argument("--data-root", type=Path, metavar="DIR", help="folder of the data set")
+    parser.add_argument("--recipe", default="camvid", help="names the data set, and how every network is trained")
+    parser.add_argument("--steps", type=int, help="steps of every training; the recipe's by default")
+    parser.add_argument("--seed", type=int, help="of weights and pictures; the recipe's by default")
+    parser.add_argument("--finalists", type=int, default=3)
+    parser.add_argument("--device", default="local", help="where networks are timed")
+    parser.add_argument("--rounds", type=int, default=40, help="how often all networks are timed")
+    parser.add_argument("--only", metavar="NAME", help="train this one, as search-2, uniform-2 or bisenet-like-2")
+    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/camvid.json"), help="the record")
+    parser.add_argument("--picture", type=Path, help="mIoU against latency, as .png or .svg")
+    parser.add_argument("--samples", type=Path, help="pictures of val with what networks make of them, as .png")
+    return parser
+
+
+def choose(comparison: Comparison, search: Path, finalists: int, device: Device) -> None:
+    """Writes which networks are compared, unless that is done."""
+    path = comparison.output / _NETWORKS
+    if not path.exists():
+        space = comparison.space
+        chosen = chosen_of(search, space, finalists)
+        whole = with_bisenets(
+            chosen, space, lambda models: timed(models, device, rounds=_ROUNDS_CHOOSING), device.opset
+        )
+        save_contenders(path, whole)
+
+
+def measure(comparison: Comparison, device: Device, rounds: int) -> None:
+    """Times all networks, unless that is done."""
+    path, space = comparison.output / _LATENCY, comparison.space
+    if path.exists():
+        return
+    models = {one.name: one.onnx(space, opset=device.opset) for one in read_contenders(comparison.output / _NETWORKS)}
+    with open_agent(device) as agent:
+        description = agent.describe()
+    measured = timed(models, device, rounds=rounds)
+    facts = {
+        "measured": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": description.hardware.get("cpu", device.name),
+        "runtime": f"{device.backend} {description.vendor['runtime']}",
+        "precision": device.precision,
+        "threads": device.threads,
+        "rounds": rounds,
+        "statistic": STATISTIC,
+    }
+    networks = {
+        name: {
+            "latency_ms": round(found.value_ms(STATISTIC), 6),
+            "halves_ms": [round(half, 6) for half in found.halves_ms(STATISTIC)],
+        }
+        for name, found in measured.items()
+    }
+    write_atomic(path, json.dumps({"facts": facts, "networks": networks}, indent=1) + "\n")
+
+
+def recorded(comparison: Comparison) -> Record:
+    """The record of all networks that are trained; the others are named on stderr.
+
+    Raises:
+        UsageError: Nothing was measured yet, or nothing trained.
+    """
+    path = comparison.output / _LATENCY
+    if not path.exists():
+        raise UsageError(f"{path} is missing: nothing was timed yet.", fix="python -m benchmarks.camvid measure ...")
+    measured, contenders = json.loads(path.read_text()), read_contenders(comparison.output / _NETWORKS)
+    done = [one for one in contenders if (comparison.folder(one) / SCORE).exists()]
+    missing = [one.name for one in contenders if one not in done]
+    if missing:
+        sys.stderr.write(f"Not trained yet: {', '.join(missing)}\n")
+    if not done:
+        raise UsageError("No network is trained yet.", fix="python -m benchmarks.camvid train ...")
+    with progress() as bar:
+        counts = {one.name: scored(comparison, one, bar) for one in done}
+    config = comparison.config
+    facts = {
+        "data": f"{comparison.val.name}/{comparison.val.split}",
+        "space": comparison.space.name,
+        "pictures": {"train": len(comparison.train), "val": len(comparison.val)},
+        "recipe": comparison.recipe,
+        "steps": config.steps,
+        "batch_size": config.batch_size,
+        "seed": config.seed,
+        "torch": torch.__version__,
+        **measured["facts"],
+    }
+    return record_of(
+        contenders,
+        counts,
+        {one.name: one.counts(comparison.space) for one in done},
+        measured["networks"],
+        classes=comparison.val.classes,
+        facts=facts,
+    )
+
+
+def show(record: Record, picture: Path | None) -> None:
+    """Prints the record as Markdown, and draws it where a file is named."""
+    facts = record.facts
+    print(
+        f"{facts['data']}, {facts['steps']} steps of {facts['batch_size']} from random weights, seed {facts['seed']}; "
+        f"{facts['runtime']} {facts['precision']}, {facts['threads']} thread(s) of {facts['device']}, "
+        f"{facts['rounds']} rounds, {facts['measured']}\n\n{table(record)}\n\n{class_table(record)}"
+    )
+    if picture:
+        draw(record, picture)
+
+
+def samples(comparison: Comparison, record: Record, path: Path, indices: Sequence[int] | None = None) -> None:
+    """Draws some pictures of `val`, spread evenly over it, with what the middle finalist and its company see."""
+    val = comparison.val
+    ranks = sorted({entry.contender.rank for entry in record.entries})
+    entries = [entry for entry in record.entries if entry.contender.rank == ranks[len(ranks) // 2]]
+    networks = [(entry.contender, trained(comparison, entry.contender)) for entry in entries]
+    rows = []
+    for index in indices or np.linspace(0, len(val) - 1, 6).astype(int)[1:-1]:
+        picture, sample = PictureCache(val, (int(index),)), val.read(int(index))
+        guesses = [_guess(network, picture, one.size) for one, network in networks]
+        rows.append((sample.image, sample.mask, guesses))
+    titles = [f"{e.contender.kind}\n{e.latency_ms:.1f} ms, mIoU {e.miou:.3f}" for e in entries]
+    colours: Mapping[str, Any] = dict(zip(val.classes, val.palette, strict=True))
+    draw_samples(rows, titles, colours, path)
+
+
+def _guess(network: nn.Module, picture: PictureCache, size: tuple[int, int]) -> Any:
+    """Class numbers of one picture at the size of its labels."""
+    (batch,), (mask,) = picture.batches(size), picture.masks
+    with torch.no_grad():
+        return labels_of(network(batch)[0], mask.shape, size)
+
+
+if __name__ == "__main__":
+    main()
