@@ -15,33 +15,32 @@ from torch.nn import functional as F
 from mosegedge.networks.blocks import ConvNorm, Decoder, DecoderOutput
 from mosegedge.networks.training import AuxiliaryHead
 from mosegedge.space.layers import DecoderSpec
-from mosegedge.space.presets import round_channels
 
 _STAGES = (64, 128, 256, 512)
 _HEADS, _SPATIAL, _FUSION, _OUTPUT = 128, 64, 256, 256
 _BLOCKS = 2  # residual blocks a stage, as ResNet-18 has them
-_MULTIPLE = 4  # of every width, as in the space `tiny`
+_BLOCK = 16  # runtimes compute so many channels at once, and fewer save hardly anything
 
 
 class BiSeNet(nn.Module):
     """The network as it is deployed.
 
     Args:
-        width: Every number of channels is this share of the original's, rounded to a multiple of 4.
+        width: Every number of channels is this share of the original's, rounded to the nearest multiple of 16.
         classes: Number of classes.
         size: Height and width of the pictures, multiples of 32.
     """
 
     def __init__(self, width: float, classes: int, size: tuple[int, int]) -> None:
         super().__init__()
-        stem, *widths = (round_channels(width * channels, _MULTIPLE) for channels in (_STAGES[0], *_STAGES))
+        stem, *widths = (_rounded(width * channels) for channels in (_STAGES[0], *_STAGES))
         self.stem = nn.Sequential(ConvNorm(3, stem, 7, stride=2), nn.MaxPool2d(3, 2, 1))
         incoming = (stem, *widths)
         self.stage1, self.stage2, self.stage3, self.stage4 = (
             _stage(incoming[stage], widths[stage], stride=2 if stage else 1) for stage in range(4)
         )
         heads, spatial, fusion, output = (
-            round_channels(width * channels, _MULTIPLE) for channels in (_HEADS, _SPATIAL, _FUSION, _OUTPUT)
+            _rounded(width * channels) for channels in (_HEADS, _SPATIAL, _FUSION, _OUTPUT)
         )
         self.heads, self.classes = heads, classes
         self.decoder = Decoder(
@@ -105,6 +104,10 @@ class _Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.shortcut is None else self.shortcut(x)
         return F.relu(self.conv2(self.conv1(x)) + shortcut)
+
+
+def _rounded(channels: float) -> int:
+    return max(1, int(channels / _BLOCK + 0.5)) * _BLOCK
 
 
 def _stage(in_channels: int, out_channels: int, *, stride: int) -> nn.Sequential:

@@ -137,7 +137,7 @@ def measure(comparison: Comparison, device: Device, rounds: int) -> None:
     facts = {
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": description.hardware.get("cpu", device.name),
-        "runtime": f"{device.backend} {description.vendor['runtime']}",
+        "runtime": f"{device.backend} {description.vendor['runtime'].get(device.backend, '')}".strip(),
         "precision": device.precision,
         "threads": device.threads,
         "rounds": rounds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,8 +27,10 @@ from mosegedge.search.archive import Archive, Candidate, evaluated, front_of
 from mosegedge.search.select import choose
 from mosegedge.space import Architecture, SearchSpace
 
-SEARCHED, UNIFORM, BISENET = "search", "uniform width", "BiSeNet-like"
 Kind = Literal["search", "uniform width", "BiSeNet-like"]
+SEARCHED: Kind = "search"
+UNIFORM: Kind = "uniform width"
+BISENET: Kind = "BiSeNet-like"
 Timer = Callable[[Mapping[str, bytes]], Mapping[str, Measurement]]
 
 STATISTIC: Literal["quantile10"] = "quantile10"
@@ -145,7 +148,10 @@ def with_bisenets(contenders: Sequence[Contender], space: SearchSpace, timer: Ti
         tried = [_bisenet(one, count) for one, count in zip(finalists, parts, strict=True)]
         found = timer(models | {one.name: one.onnx(space, opset=opset) for one in tried})
         value = {name: one.value_ms(STATISTIC) for name, one in found.items()}
-        return [value[one.name] <= _LEEWAY_BISENET * value[str(one.rank)] for one in tried]
+        ratios = [value[one.name] / value[str(one.rank)] for one in tried]
+        said = (f"{one.name} of width {one.width:.3f}: {ratio:.3f}" for one, ratio in zip(tried, ratios, strict=True))
+        sys.stderr.write(f"latency by that of the finalist: {', '.join(said)}\n")
+        return [ratio <= _LEEWAY_BISENET for ratio in ratios]
 
     parts = widest(no_slower, len(finalists))
     return [*contenders, *(_bisenet(one, count) for one, count in zip(finalists, parts, strict=True))]

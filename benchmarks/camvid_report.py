@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.camvid_networks import BISENET, SEARCHED, UNIFORM, Contender, contender_of
+from benchmarks.camvid_networks import BISENET, SEARCHED, UNIFORM, Contender, Kind, contender_of
 from mosegedge.errors import UsageError
 from mosegedge.files import write_atomic
 
@@ -139,7 +139,7 @@ def ious(counts: NDArray[Any]) -> NDArray[np.float64]:
     """Intersection over union, ... x K, of confusion matrices, ... x K x K; NaN for a class that does not occur."""
     hit = np.diagonal(counts, axis1=-2, axis2=-1).astype(np.float64)
     union = counts.sum(axis=-1) + counts.sum(axis=-2) - hit
-    return np.divide(hit, union, out=np.full(hit.shape, np.nan), where=union > 0)
+    return np.asarray(np.divide(hit, union, out=np.full(hit.shape, np.nan), where=union > 0))
 
 
 def mean_iou(counts: NDArray[Any]) -> NDArray[np.float64]:
@@ -215,7 +215,7 @@ def draw(record: Record, path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def _kind(axes: Axes, kind: str, entries: Sequence[Entry]) -> None:
+def _kind(axes: Axes, kind: Kind, entries: Sequence[Entry]) -> None:
     if not entries:
         return
     colour, marker, line = _STYLES[kind]
