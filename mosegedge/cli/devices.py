@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mosegedge.cli.completion import device_names
+from mosegedge.cli.options import open_device, say_mistakes
 from mosegedge.cli.output import JsonFlag, emit, progress, say
 from mosegedge.errors import DeviceError, UsageError
 
@@ -36,13 +37,18 @@ def register(app: typer.Typer) -> None:
 
 @devices_app.command("list", epilog="Example: mosegedge devices list")
 def list_devices(as_json: JsonFlag = False) -> None:
-    """Lists the devices that can be named."""
-    from mosegedge.devices import list_devices
+    """Lists the devices that can be named, and says which tables of a devices.toml cannot be used."""
+    from mosegedge.devices.inventory import list_devices, mistakes
 
-    found = list_devices()
+    found, wrong = list_devices(), mistakes()
     width = max(len(device.name) for device in found)
     lines = [f"{device.name:<{width}}  {device.description}  [{device.source}]" for device in found]
-    emit({"devices": [asdict(device) for device in found]}, "\n".join(lines), as_json=as_json)
+    result = {
+        "devices": [asdict(device) for device in found],
+        "mistakes": [{"name": name, "problem": str(error)} for name, error in wrong.items()],
+    }
+    emit(result, "\n".join(lines), as_json=as_json)
+    say_mistakes()
 
 
 @devices_app.command("show", epilog="Example: mosegedge devices show local --probe")
@@ -57,6 +63,7 @@ def show_device(
     from mosegedge.devices.inventory import check_device, find_definition
 
     definition = find_definition(name)
+    say_mistakes()
     result, text = _definition_result(definition), _definition_text(definition)
     if probe:
         check_device(definition.device)
@@ -135,6 +142,7 @@ def doctor(name: NameArgument, accept_new_host_key: AcceptNewHostKey = False, as
     from mosegedge.devices.inventory import find_definition
 
     device = find_definition(name).device
+    say_mistakes()
     with progress() as bar:
         diagnosis = diagnose(device, accept_new_host_key=accept_new_host_key, progress=bar)
     result = {
@@ -153,10 +161,9 @@ def conformance(name: NameArgument, accept_new_host_key: AcceptNewHostKey = Fals
 
     Ends with 0 when it does, with 3 when a check failed.
     """
-    from mosegedge.devices import load_device
     from mosegedge.devices.conformance import check_conformance
 
-    device = load_device(name)
+    device = open_device(name)
     with progress() as bar:
         report = check_conformance(device, progress=bar, accept_new_host_key=accept_new_host_key)
     rows = [{"name": check.name, "passed": check.passed, "detail": check.detail} for check in report.checks]

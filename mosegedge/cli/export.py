@@ -15,6 +15,7 @@ from mosegedge.cli.options import (
     SupernetOption,
     ThreadsOption,
     open_data,
+    open_device,
     set_threads,
 )
 from mosegedge.cli.output import JsonFlag, emit, progress, say
@@ -74,14 +75,13 @@ def export(
     supernet is read. ONNX Runtime on this machine must give PyTorch's output. The device, or its compiler, then builds
     its own file, which goes into the bundle with a program that checks it there.
     """
-    from mosegedge.devices import load_device
     from mosegedge.export.build import DeviceForms, open_builder
     from mosegedge.export.manifest import MANIFEST
     from mosegedge.export.predict import predicted_latency, profiled_device
     from mosegedge.export.suitable import opset_for
 
     set_threads(threads)
-    target = load_device(device)
+    target = open_device(device)
     opset = opset_for(target, opset)
     weights = weights_of(network, supernet)
     space, architecture = weights.info.space, weights.architecture
@@ -152,7 +152,6 @@ def verify(
     The file that runs is the one in the bundle. Masks must agree in 99.9 % of the pixels of every picture in fp32, in
     99.3 % in fp16, in 94 % in bf16, where rounding moves pixels that two classes share almost equally.
     """
-    from mosegedge.devices import load_device
     from mosegedge.export.bundle import load_bundle
     from mosegedge.export.verify import verify_bundle
 
@@ -162,7 +161,7 @@ def verify(
     with progress() as bar:
         report = verify_bundle(
             opened,
-            load_device(device),
+            open_device(device),
             dataset,
             pictures=pictures,
             agreement=agreement,

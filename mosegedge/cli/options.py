@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mosegedge.cli.completion import device_names
+from mosegedge.cli.output import say
 from mosegedge.errors import UsageError
 
 if TYPE_CHECKING:
     from mosegedge.data.dataset import SegmentationSet
+    from mosegedge.devices.inventory import Device
     from mosegedge.space import SearchSpace
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -34,6 +36,7 @@ DeviceOption = Annotated[
 ProfileRootOption = Annotated[
     Path, typer.Option("--profile-root", "--output-root", help="Folder of all profiles; both names of it will do.")
 ]
+GuidePicturesOption = Annotated[int | None, typer.Option(help="Held-out pictures to score on; all by default.")]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads for PyTorch.")]
 
 
@@ -49,6 +52,23 @@ def open_data(name: str, split: Literal["train", "guide", "val"], root: Path | N
     from mosegedge.data import cached, load
 
     return cached(load(name, split, root))
+
+
+def open_device(name: str) -> Device:
+    """A device that can be used as it is; mistakes in the tables of others are said."""
+    from mosegedge.devices import load_device
+
+    device = load_device(name)
+    say_mistakes()
+    return device
+
+
+def say_mistakes() -> None:
+    """Says which tables of a devices.toml cannot be used, where it is another device that is asked for."""
+    from mosegedge.devices.inventory import mistakes
+
+    for name, error in mistakes().items():
+        say(f"The device {name} is left out. {error}")
 
 
 def set_threads(threads: int) -> None:

@@ -13,7 +13,7 @@ import typer
 
 from mosegedge.cli.completion import device_names
 from mosegedge.cli.devices import AcceptNewHostKey
-from mosegedge.cli.options import DataRootOption, ProfileRootOption, SpaceOption, open_space, seconds
+from mosegedge.cli.options import DataRootOption, ProfileRootOption, SpaceOption, open_space, say_mistakes, seconds
 from mosegedge.cli.output import JsonFlag, emit, progress, say
 from mosegedge.cli.profile_text import plan_result, plan_text, profile_text, summary
 from mosegedge.errors import MosegedgeError, UsageError
@@ -77,6 +77,7 @@ def profile(
     from mosegedge.space import SearchSpace
 
     chosen = [load_device(name) for name in _names(device)]
+    say_mistakes()
     chosen = [replace(one, threads=threads) for one in chosen] if threads else chosen
     settings = ProfileSettings(
         scales=_digits(scales),

@@ -12,7 +12,7 @@ import typer
 from mosegedge.cli.carried_text import merge_result, merge_text, rebase_result, rebase_text
 from mosegedge.cli.completion import device_names
 from mosegedge.cli.devices import AcceptNewHostKey
-from mosegedge.cli.options import ProfileRootOption
+from mosegedge.cli.options import ProfileRootOption, open_device
 from mosegedge.cli.output import JsonFlag, emit, progress, say
 from mosegedge.cli.versions_text import diff_result, diff_text
 from mosegedge.errors import DeviceError, ProfileError
@@ -98,13 +98,12 @@ def rebase(
     Where all kinds of layers changed by one factor, the next version holds what was measured and the rest times that
     factor. Else nothing is written, and the command ends with 4. Stopped or killed, it goes on where it was.
     """
-    from mosegedge.devices import load_device
     from mosegedge.profiling import load_profile
     from mosegedge.profiling.rebase import rebase_profile, require_holds
     from mosegedge.profiling.rebase_plan import RebaseSettings
     from mosegedge.space import SearchSpace
 
-    found = load_device(device or load_profile(name, root=profile_root).device.name)
+    found = open_device(device or load_profile(name, root=profile_root).device.name)
     settings = RebaseSettings(entries=entries, networks=networks, passes=passes)
     with progress() as bar:
         rebased = rebase_profile(
@@ -143,7 +142,6 @@ def stale(
     """
     from dataclasses import asdict
 
-    from mosegedge.devices import load_device
     from mosegedge.profiling import load_profile
     from mosegedge.profiling.stale import freshness
     from mosegedge.profiling.store import latest_profiles
@@ -153,7 +151,7 @@ def stale(
     else:
         paths = [path for path in latest_profiles(profile_root) if device in ("", path.parent.parent.name)]
     profiles = [load_profile(path, root=profile_root) for path in paths]
-    found = freshness(profiles, device=load_device(device) if device else None, accept_new_host_key=accept_new_host_key)
+    found = freshness(profiles, device=open_device(device) if device else None, accept_new_host_key=accept_new_host_key)
     lines = "\n".join(map(str, found)) or f"There is no profile in {profile_root}."
     emit({"profiles": [{**asdict(one)} for one in found]}, lines, as_json=as_json)
     states = {one.state for one in found}

@@ -11,7 +11,7 @@ import typer
 
 from mosegedge.cli import profile_versions
 from mosegedge.cli.devices import AcceptNewHostKey
-from mosegedge.cli.options import ProfileRootOption, seconds
+from mosegedge.cli.options import ProfileRootOption, open_device, seconds
 from mosegedge.cli.output import JsonFlag, emit, progress, say
 from mosegedge.cli.profile_text import certificate_text, one_line, profile_text, summary
 from mosegedge.profiling.certificate import verdict
@@ -81,7 +81,6 @@ def check(
 
     Stopped or killed, the same command goes on where it was. A certificate below a bar is a warning.
     """
-    from mosegedge.devices import load_device
     from mosegedge.errors import ProfileError
     from mosegedge.profiling import load_profile
     from mosegedge.profiling.check import CheckSettings, check_profile
@@ -94,7 +93,7 @@ def check(
     with progress() as bar:
         checked = check_profile(
             name,
-            load_device(found.device.name),
+            open_device(found.device.name),
             settings=settings,
             space=loaded,
             root=profile_root,

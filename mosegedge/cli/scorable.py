@@ -62,13 +62,18 @@ class Scorable:
     def runnable(
         self, dataset: SegmentationSet, data_root: Path | None, device: torch.device, statistics_pictures: int
     ) -> Runnable:
-        """The network ready to be scored on a data set."""
+        """The network ready to be scored on a data set.
+
+        Raises:
+            CheckpointError: It was trained on other classes, as far as its file knows them.
+        """
         from mosegedge.export.deployed import OnnxNetwork
         from mosegedge.supernet.network import TrainedNetwork
         from mosegedge.supernet.runnable import inheriting
 
         if isinstance(self.source, OnnxNetwork):
             return self.source.runnable(dataset)
+        self.source.info.require_classes(dataset.classes, dataset.name, self.path)
         weights = self.source.source
         if isinstance(weights, TrainedNetwork):
             return weights.runnable(device)

@@ -13,6 +13,7 @@ import typer
 from mosegedge.cli import search_after
 from mosegedge.cli.options import (
     DataRootOption,
+    GuidePicturesOption,
     ProfileRootOption,
     SupernetOption,
     ThreadsOption,
@@ -115,7 +116,7 @@ def search(
     pick: Annotated[
         str, typer.Option(help="How: spread, trade-off, knee, or nearest to a target, as latency=30 or miou=0.5.")
     ] = "spread",
-    guide_pictures: Annotated[int | None, typer.Option(help="Pictures to score on; all by default.")] = None,
+    guide_pictures: GuidePicturesOption = None,
     statistics_pictures: Annotated[int, typer.Option(help="Pictures for batch-norm statistics.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same archive.")] = 0,
     profile_root: ProfileRootOption = Path("profiles"),
@@ -138,7 +139,7 @@ def search(
             fix="mosegedge search --profile local/tiny-fp32 --output runs/search; see mosegedge search --help.",
         )
     set_threads(threads)
-    scoring = partial(_scoring, supernet, data, data_root, statistics_pictures, guide_pictures)
+    scoring = partial(_scoring, supernet, data, data_root, statistics_pictures, guide_pictures, member.beside)
     if member.rank:
         help_out(member, scoring)
         return
@@ -189,7 +190,12 @@ def search(
 
 
 def _scoring(
-    supernet: str, data: str, data_root: Path | None, statistics_pictures: int, guide_pictures: int | None
+    supernet: str,
+    data: str,
+    data_root: Path | None,
+    statistics_pictures: int,
+    guide_pictures: int | None,
+    processes: int,
 ) -> Scoring:
     """How networks are scored; by the supernet's own data set where none is named."""
     from mosegedge.search.scoring import Scoring
@@ -203,6 +209,7 @@ def _scoring(
         guide=open_data(name, "guide", data_root),
         statistics_pictures=statistics_pictures,
         guide_pictures=guide_pictures,
+        processes=processes,
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mosegedge.cli.options import ProfileRootOption
+from mosegedge.cli.options import ProfileRootOption, open_device
 from mosegedge.cli.output import JsonFlag, emit, progress, say
 
 if TYPE_CHECKING:
@@ -37,13 +37,17 @@ def replay(
     max_latency_ms: Annotated[
         float | None, typer.Option(help="Limit on that device; the search's own limits on its device do not count.")
     ] = None,
+    pick: Annotated[
+        str, typer.Option(help="How networks are picked, see mosegedge search; as in the search by default.")
+    ] = "",
     space: SpaceOfRunOption = None,
     profile_root: ProfileRootOption = Path("profiles"),
     as_json: JsonFlag = False,
 ) -> None:
     """Score a finished search for another device, in seconds: nothing is evaluated or measured again.
 
-    Writes a run folder with the front for that device, and says which networks enter the front and which leave it.
+    Writes a run folder with the front for that device, and says which networks enter the front and which leave it, and
+    which settings of the search mean nothing there.
     """
     from mosegedge.cli.search_text import text_of
     from mosegedge.profiling.store import load_profile
@@ -58,7 +62,9 @@ def replay(
     for trust in targets.trusts(loaded):
         for text in filter(None, (trust.warning, trust.margin)):
             say(text)
-    changed = replay_run(stored, targets, output, space=loaded, max_latency_ms=max_latency_ms)
+    changed = replay_run(stored, targets, output, space=loaded, max_latency_ms=max_latency_ms, pick=pick)
+    for one in changed.replaced:
+        say(one.text())
     lines = [text_of(changed.result), *_changes(changed)]
     result = {"run": str(output), **changed.result.to_json(), **changed.to_json()}
     emit(result, "\n".join(lines), as_json=as_json)
@@ -79,7 +85,6 @@ def verify(
 
     They are timed in turn, with random weights; `mosegedge export` and `mosegedge verify` check one with its own.
     """
-    from mosegedge.devices import load_device
     from mosegedge.profiling.store import load_profile
     from mosegedge.search.stored import read_stored
     from mosegedge.search.targets import device_of
@@ -91,7 +96,7 @@ def verify(
     profile = load_profile(str(stored.manifest["profile"]["reference"]), root=profile_root)
     with progress() as bar:
         timer = DeviceTimer(
-            device=device_of(profile, load_device(device) if device else None),
+            device=device_of(profile, open_device(device) if device else None),
             space=stored.space(space),
             statistic=profile.protocol.statistic,
             journal=journal_of(run),

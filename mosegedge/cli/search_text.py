@@ -10,19 +10,25 @@ if TYPE_CHECKING:
 
 
 def text_of(result: SearchResult) -> str:
-    """The chosen networks as a table: number, code, mIoU, latency, and what else was traded off."""
+    """The chosen networks as a table: number, code, mIoU, latency, and what else was traded off.
+
+    Where there are several devices, columns of the first one name it like those of the others.
+    """
     from mosegedge.search.objectives import LATENCY, costs_among
 
-    others = [goal for goal in costs_among(result.goals) if goal != LATENCY]
-    header = f"{'k':<3}{'code':<36}{'mIoU':>8}{'latency':>18}"
-    rows = [header + "".join(f"{goal.title:>{_width(goal.title)}}" for goal in others)]
+    costs = costs_among(result.goals)
+    first = result.device if any(goal.label for goal in costs) else ""
+    others = [(goal, goal.named(first).title) for goal in costs if goal != LATENCY]
+    latency = LATENCY.named(first).words
+    header = f"{'k':<3}{'code':<36}{'mIoU':>8}{latency:>{_latency_width(latency)}}"
+    rows = [header + "".join(f"{title:>{_width(title)}}" for _, title in others)]
     for k, candidate in enumerate(result.chosen, start=1):
-        row = f"{k:<3}{candidate.architecture.slug:<36}{candidate.miou or 0:>8.4f}{_latency(candidate)}"
-        cells = (f"{goal.shown(candidate.cost(goal)):>{_width(goal.title)}}" for goal in others)
-        rows.append(row + "".join(cells))
-    for name, front in result.fronts.items():
-        rows.append(f"front of {name} against mIoU: {len(front)} networks")
+        row = f"{k:<3}{candidate.architecture.slug:<36}{candidate.miou or 0:>8.4f}"
+        row += f"{_latency(candidate):>{_latency_width(latency)}}"
+        rows.append(row + "".join(f"{goal.shown(candidate.cost(goal)):>{_width(title)}}" for goal, title in others))
     if result.fronts:
+        sizes = [(goal.named(result.device).words, len(result.fronts[goal.name])) for goal in costs]
+        rows += [f"front of {words} against mIoU: {size} networks" for words, size in sizes]
         rows.append(f"front of all objectives: {len(result.front)} networks")
     return "\n".join(rows)
 
@@ -30,7 +36,11 @@ def text_of(result: SearchResult) -> str:
 def _latency(candidate: Candidate) -> str:
     from mosegedge.search.objectives import LATENCY
 
-    return f"{candidate.cost(LATENCY):>10.2f} +- {candidate.spread(LATENCY):.2f} ms"
+    return f"{candidate.cost(LATENCY):.2f} +- {candidate.spread(LATENCY):.2f} ms"
+
+
+def _latency_width(title: str) -> int:
+    return max(len(title) + 2, 22)
 
 
 def _width(title: str) -> int:

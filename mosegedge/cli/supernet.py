@@ -77,6 +77,7 @@ def _described(path: Path, info: SupernetInfo) -> tuple[dict[str, Any], list[str
         "space": info.space.name,
         "space_digest": info.space.digest,
         "data": info.data or None,
+        "classes": list(info.classes) or None,
         "step": info.step,
         "training": info.training,
         "untrained": list(info.untrained),

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mosegedge.cli.options import DataRootOption, ThreadsOption, open_data, open_space, set_threads
+from mosegedge.cli.options import (
+    DataRootOption,
+    GuidePicturesOption,
+    ThreadsOption,
+    open_data,
+    open_space,
+    set_threads,
+)
 from mosegedge.cli.output import JsonFlag, emit, say
 from mosegedge.cli.plan import Plan, show_plan
 from mosegedge.cli.training import (
@@ -29,8 +36,9 @@ from mosegedge.cli.training import (
 from mosegedge.errors import UsageError
 
 if TYPE_CHECKING:
-    from mosegedge.data.dataset import SegmentationSet
+    from mosegedge.search.scoring import Scoring
     from mosegedge.space import SearchSpace
+    from mosegedge.supernet.place import Place
     from mosegedge.supernet.schedule import PretrainConfig
 
 
@@ -59,6 +67,7 @@ def train(
     seed: SeedOption = None,
     precision: PrecisionOption = None,
     on: ProcessorOption = "auto",
+    guide_pictures: GuidePicturesOption = None,
     dry_run: DryRunFlag = False,
     threads: ThreadsOption = 1,
     as_json: JsonFlag = False,
@@ -66,9 +75,12 @@ def train(
     """Train a supernet whose sub-networks share weights.
 
     All settings come from a recipe; options change single ones. Stopped by Ctrl-C or killed, the same command goes on
-    from the last checkpoint and ends with the same weights. Under torchrun, several processes share each batch.
+    from the last checkpoint and ends with the same weights. Under torchrun, several processes share each batch. At the
+    end three networks are scored as a search would score them, on the processor of the training.
     """
+    from mosegedge.search.scoring import Scoring
     from mosegedge.space import SearchSpace
+    from mosegedge.supernet.checkpoint import SUPERNET_FILE
     from mosegedge.supernet.recipe import changed, load_recipe
     from mosegedge.supernet.schedule import PretrainConfig
     from mosegedge.supernet.train import train_supernet
@@ -106,11 +118,16 @@ def train(
             given = [f"--recipe {shlex.quote(recipe)}"] + ([f"--space {shlex.quote(space)}"] if space else [])
             say(f"Next: mosegedge train --encoder {folder} {' '.join(given)} --output runs/supernet")
         return
-    pictures = open_data(name, "train", data_root)
+    scoring = Scoring(
+        supernet=folder / SUPERNET_FILE,
+        train=open_data(name, "train", data_root),
+        guide=open_data(name, "guide", data_root),
+        guide_pictures=guide_pictures,
+    )
     with started(on) as place, shown(place) as bar:
-        path = train_supernet(
+        train_supernet(
             search_space,
-            pictures,
+            scoring.train,
             folder,
             config=config,
             progress=bar,
@@ -119,7 +136,7 @@ def train(
             place=place,
         )
     if place.ranks.first:
-        _score(search_space, path, pictures, open_data(name, "guide", data_root), as_json=as_json)
+        _score(search_space, scoring, place, as_json=as_json)
 
 
 def _pretrain(
@@ -145,14 +162,15 @@ def _pretrain(
     return path, place.ranks.first
 
 
-def _score(space: SearchSpace, path: Path, train: SegmentationSet, guide: SegmentationSet, *, as_json: bool) -> None:
+def _score(space: SearchSpace, scoring: Scoring, place: Place, *, as_json: bool) -> None:
     """Scores three networks with inherited weights."""
     from mosegedge.supernet.checkpoint import load_supernet
-    from mosegedge.supernet.evaluate import InheritedEvaluator
 
-    say("Scoring three networks with inherited weights on the pictures held out for the search ...")
-    evaluator = InheritedEvaluator(load_supernet(path)[0], train, guide)
+    pictures = min(len(scoring.guide), scoring.pictures["guide_pictures"])
+    say(f"Scoring three networks with inherited weights on {pictures} pictures held out for the search ...")
+    evaluator = scoring.evaluator(load_supernet(scoring.supernet)[0], device=place.device)
     networks = {"smallest": space.smallest, "middle": space.uniform(2, 1), "largest": space.largest}
     scores = {name: {"code": network.slug, "miou": evaluator(network)} for name, network in networks.items()}
     lines = [f"{name:9}{score['code']}  mIoU {score['miou']:.4f}" for name, score in scores.items()]
-    emit({"supernet": str(path), "scores": scores}, "\n".join([str(path), *lines]), as_json=as_json)
+    result = {"supernet": str(scoring.supernet), "scores": scores, "guide_pictures": pictures}
+    emit(result, "\n".join([str(scoring.supernet), *lines]), as_json=as_json)

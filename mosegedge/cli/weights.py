@@ -44,6 +44,7 @@ class Weights:
         from mosegedge.supernet.network import TrainedNetwork
 
         data, guide = self.info.data, open_data(self.info.data, "guide", data_root)
+        self.info.require_classes(guide.classes, data, self.path)
         if isinstance(self.source, TrainedNetwork):
             return export_trained(
                 folder, self.source, path=self.path, guide=guide, opset=opset, predicted=predicted, target=target

@@ -22,6 +22,7 @@ from mosegedge.errors import DataError
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _VIEW = 2  # distinguishes this stream of random numbers from those that order pictures
 _SMALLEST_AREA, _WIDEST = 0.25, 4 / 3
+_LEAST_AHEAD = 2
 _LAYOUT = "A class is a folder of .jpg or .png pictures: DIR/train/CLASS/NAME.jpg, or DIR/CLASS/NAME.jpg."
 
 
@@ -99,15 +100,28 @@ class ClassStream:
         seed: Names the whole stream.
         start_step: The first step.
         rows: The part of each batch that is made.
+        workers: Threads that make batches, each one whole; by default one for each core but one, eight at most.
     """
 
     def __init__(
-        self, pictures: ClassFolders, *, size: int, batch_size: int, seed: int, start_step: int, rows: slice
+        self,
+        pictures: ClassFolders,
+        *,
+        size: int,
+        batch_size: int,
+        seed: int,
+        start_step: int,
+        rows: slice,
+        workers: int | None = None,
     ) -> None:
         self._pictures, self._size, self._batch_size, self._seed = pictures, size, batch_size, seed
         self._rows, self._steps = rows, count(start_step)
-        self._pool = ThreadPoolExecutor(spare_cores(), thread_name_prefix="pictures")
-        self._ready: deque[Future[Batch]] = deque(self._pool.submit(self._make, next(self._steps)) for _ in range(2))
+        threads = spare_cores() if workers is None else workers
+        ahead = max(_LEAST_AHEAD, threads)  # fewer would leave threads without work
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="pictures")
+        self._ready: deque[Future[Batch]] = deque(
+            self._pool.submit(self._make, next(self._steps)) for _ in range(ahead)
+        )
 
     def __enter__(self) -> ClassStream:
         return self

@@ -1,60 +1,126 @@
-"""What one table of a devices.toml may hold; only read when there is such a file."""
+"""What one table of a devices.toml may hold, and what is said of one that holds something else."""
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any
 
 from mosegedge.devices.connection import TRANSPORTS
 from mosegedge.errors import DeviceError
 
-
-class DeviceTable(BaseModel):
-    """One device of the user's; every field is optional and defaults to that of the template."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    template: str = ""
-    backend: str = ""
-    connection: Literal[tuple(TRANSPORTS)] = "local"  # type: ignore[valid-type]
-    address: str = ""
-    port: Annotated[int, Field(ge=0, le=65535)] = 0
-    user: str = ""
-    identity: str = ""
-    environment: str = ""
-    threads: Annotated[int, Field(ge=1, le=1024)] = 1
-    precision: Literal["fp32", "fp16", "bf16", "int8"] = "fp32"
-    clock: Literal["host", "device"] = "host"
-    opset: Annotated[int, Field(ge=11, le=17)] = 17
-    interpreter: str = ""
-    cache: str = ""
-    description: str = ""
-    settings: dict[str, str] = Field(default_factory=dict)
+_TABLE = (
+    'A device is a table: its name in brackets, and below it what differs from its template, as template = "local".'
+)
 
 
-def checked_tables(content: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]:
-    """The tables of a file, with only the fields that are written there.
+@dataclass(frozen=True)
+class _Form:
+    """What the value of a field looks like.
+
+    Attributes:
+        words: For people.
+        fits: Whether a value does.
+        known: All values, where there are few.
+    """
+
+    words: str
+    fits: Callable[[Any], bool]
+    known: tuple[str, ...] = ()
+
+
+def _whole_number(low: int, high: int) -> _Form:
+    return _Form(f"a whole number from {low} to {high}", lambda value: type(value) is int and low <= value <= high)
+
+
+def _one_of(*known: str) -> _Form:
+    return _Form(f"one of {', '.join(known)}", lambda value: value in known, known)
+
+
+_TEXT = _Form("a text in quotes", lambda value: isinstance(value, str))
+_SETTINGS = _Form("a table of its own, [NAME.settings]", lambda value: isinstance(value, dict))
+_FORMS = {
+    "template": _TEXT,
+    "backend": _TEXT,
+    "connection": _one_of(*TRANSPORTS),
+    "address": _TEXT,
+    "port": _whole_number(0, 65535),
+    "user": _TEXT,
+    "identity": _TEXT,
+    "environment": _TEXT,
+    "threads": _whole_number(1, 1024),
+    "precision": _one_of("fp32", "fp16", "bf16", "int8"),
+    "clock": _one_of("host", "device"),
+    "opset": _whole_number(11, 17),
+    "interpreter": _TEXT,
+    "cache": _TEXT,
+    "description": _TEXT,
+    "settings": _SETTINGS,
+}
+
+
+def checked_table(name: str, table: Any, path: Path, text: str = "") -> dict[str, Any]:
+    """A table whose fields can all be used.
 
     Args:
-        content: The parsed file.
-        path: Where it is, for messages.
+        name: Of the device.
+        table: What the parser made of it.
+        path: The file, for messages.
+        text: The file's text, to name the line.
 
     Raises:
-        DeviceError: A field is unknown, or its value is not possible; the message names it.
+        DeviceError: It is no table, a field is unknown, or its value is not possible; the message names it.
     """
-    tables = {}
-    for name, table in content.items():
-        try:
-            tables[name] = DeviceTable.model_validate(table).model_dump(exclude_unset=True)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join([name, *(str(part) for part in first["loc"])])
-            known = ", ".join(sorted(DeviceTable.model_fields))
-            raise DeviceError(
-                f"{path}: {place}: {first['msg']}.",
-                known=f"A device is a table with the fields {known}.",
-                fix="Correct that line.",
-            ) from error
-    return tables
+    if not isinstance(table, dict):
+        raise DeviceError(
+            f"{_place(path, text, '', name)}: {name} = {table!r} belongs to no device.",
+            known=_TABLE,
+            fix=f"Move the line below the name of its device, or write [{name}].",
+        )
+    for field, value in table.items():
+        if field not in _FORMS:
+            raise _unknown(name, field, path, text)
+        _require(_FORMS[field], value, f"[{name}] {field}", _place(path, text, name, field))
+    for field, value in table.get("settings", {}).items():
+        _require(_TEXT, value, f"[{name}.settings] {field}", _place(path, text, f"{name}.settings", field))
+    return table
+
+
+def _require(form: _Form, value: Any, field: str, place: str) -> None:
+    if form.fits(value):
+        return
+    close = difflib.get_close_matches(str(value), form.known, n=1)
+    raise DeviceError(
+        f"{place}: {field} is {_written(value)}; it has to be {form.words}.",
+        fix=f'Did you mean "{close[0]}"?' if close else "Correct that line.",
+    )
+
+
+def _unknown(name: str, field: str, path: Path, text: str) -> DeviceError:
+    close = difflib.get_close_matches(field, _FORMS, n=1)
+    return DeviceError(
+        f"{_place(path, text, name, field)}: [{name}] {field}: a device has no field of this name.",
+        known=f"Fields: {', '.join(sorted(_FORMS))}.",
+        fix=f"Did you mean {close[0]}?" if close else f"What only its backend knows goes below [{name}.settings].",
+    )
+
+
+def _written(value: Any) -> str:
+    """A value as it stands in the file."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _place(path: Path, text: str, table: str, field: str) -> str:
+    """The file, and the line where it is written in the usual way: a header, and a key at the beginning of a line."""
+    header = ""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if found := re.match(r"\s*\[([^\[\]]+)\]", line):
+            header = re.sub(r"[\s\"']", "", found[1])
+        elif header == table and re.match(rf"\s*[\"']?{re.escape(field)}[\"']?\s*=", line):
+            return f"{path}, line {number}"
+    return str(path)

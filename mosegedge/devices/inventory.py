@@ -94,6 +94,24 @@ class Definition:
     origins: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """All devices.
+
+    Attributes:
+        definitions: By name; of one whose table cannot be used, what it would be without that table.
+        mistakes: Why tables cannot be used, by the name of the device.
+    """
+
+    definitions: Mapping[str, Definition]
+    mistakes: Mapping[str, DeviceError]
+
+    @property
+    def usable(self) -> dict[str, Definition]:
+        """Those without a mistake."""
+        return {name: found for name, found in self.definitions.items() if name not in self.mistakes}
+
+
 def load_device(name: str, *, folder: Path | None = None) -> Device:
     """Finds a device that can be used as it is.
 
@@ -102,7 +120,8 @@ def load_device(name: str, *, folder: Path | None = None) -> Device:
         folder: Where the project's devices.toml is; the current folder by default.
 
     Raises:
-        DeviceError: There is no such device, a devices.toml cannot be used, or something is missing in it or wrong.
+        DeviceError: There is no such device, a devices.toml cannot be read, or something is missing in the table of
+            this device or wrong; tables of others may be as wrong as they like, see `mistakes`.
     """
     device = find_definition(name, folder=folder).device
     check_device(device, folder=folder)
@@ -113,9 +132,12 @@ def find_definition(name: str, *, folder: Path | None = None) -> Definition:
     """Finds a device, whether or not anything is missing in it.
 
     Raises:
-        DeviceError: There is no such device, or a devices.toml cannot be used.
+        DeviceError: There is no such device, its table cannot be used, or a devices.toml cannot be read.
     """
-    known = definitions(folder=folder)
+    inventory = read_inventory(folder=folder)
+    if name in inventory.mistakes:
+        raise inventory.mistakes[name]
+    known = inventory.usable
     if name not in known:
         looked = ", ".join(str(path) for path in device_files(folder))
         close = difflib.get_close_matches(name, known, n=1)
@@ -149,8 +171,16 @@ def check_device(device: Device, *, folder: Path | None = None) -> None:
 
 
 def list_devices(*, folder: Path | None = None) -> list[Device]:
-    """All devices: templates first, then those of the user, each with the file that has the last word on it."""
+    """All devices: templates first, then those of the user, each with the file that has the last word on it.
+
+    Those whose tables cannot be used are left out; `mistakes` has them.
+    """
     return [definition.device for definition in definitions(folder=folder).values()]
+
+
+def mistakes(*, folder: Path | None = None) -> dict[str, DeviceError]:
+    """Why tables of a devices.toml cannot be used, by the name of the device."""
+    return dict(read_inventory(folder=folder).mistakes)
 
 
 def template_names() -> list[str]:
@@ -164,27 +194,43 @@ def device_files(folder: Path | None = None) -> tuple[Path, Path]:
     return (folder or Path.cwd()) / FILE_NAME, config / "mosegedge" / FILE_NAME
 
 
-def definitions(*, folder: Path | None = None, instead: Mapping[Path, str] | None = None) -> dict[str, Definition]:
-    """All devices by name, with the origin of every field.
+def definitions(*, folder: Path | None = None) -> dict[str, Definition]:
+    """All usable devices by name, with the origin of every field."""
+    return read_inventory(folder=folder).usable
+
+
+def read_inventory(*, folder: Path | None = None, instead: Mapping[Path, str] | None = None) -> Inventory:
+    """All devices, and what is wrong with tables that cannot be used.
 
     Args:
         folder: Where the project's devices.toml is; the current folder by default.
         instead: Text to read instead of a file, to try a change before it is written.
+
+    Raises:
+        DeviceError: A devices.toml is no TOML.
     """
+    # Not above: what it needs of connections needs `Device`.
+    from mosegedge.devices.devices_file import checked_table
+
     found = {
         name: Definition(Device(name=name, **table), dict.fromkeys(_names(table), f"template {name}"))
         for name, table in _templates().items()
     }
+    wrong: dict[str, DeviceError] = {}
     for path in reversed(device_files(folder)):
         if instead and path in instead:
-            tables = _tables(instead[path], path)
+            text = instead[path]
         elif path.is_file():
-            tables = _tables(_text(path), path)
+            text = _text(path)
         else:
             continue
-        for name, table in tables.items():
-            found[name] = _definition(name, table, found, path)
-    return found
+        for name, table in _tables(text, path).items():
+            try:
+                found[name] = _definition(name, checked_table(name, table, path, text), Inventory(found, wrong), path)
+            except DeviceError as error:
+                place = "" if str(path) in error.what else f"{path}: "
+                wrong[name] = DeviceError(f"{place}{error.what}", known=error.known, fix=error.fix)
+    return Inventory(found, wrong)
 
 
 def _templates() -> dict[str, dict[str, Any]]:
@@ -198,26 +244,28 @@ def _text(path: Path) -> str:
         raise DeviceError(f"{path} cannot be read as TOML: {error}.", fix="Correct it, or move it away.") from error
 
 
-def _tables(text: str, path: Path) -> dict[str, dict[str, Any]]:
-    # pydantic is needed from here on, and only where there is such a file.
-    from mosegedge.devices.devices_file import checked_tables
-
+def _tables(text: str, path: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise DeviceError(f"{path} cannot be read as TOML: {error}.", fix="Correct that line.") from error
-    return checked_tables(content, path)
 
 
-def _definition(name: str, table: dict[str, Any], known: Mapping[str, Definition], path: Path) -> Definition:
+def _definition(name: str, table: dict[str, Any], known: Inventory, path: Path) -> Definition:
     template = table.pop("template", name)
-    if template not in known:
+    if template in known.mistakes:
+        raise DeviceError(
+            f"{path}: the device {name} starts from {template}, which cannot be used.",
+            known=known.mistakes[template].what,
+            fix=f"Correct [{template}] first.",
+        )
+    if template not in known.definitions:
         raise DeviceError(
             f"{path}: the device {name} starts from the template {template!r}, which does not exist.",
-            known=f"Templates: {', '.join(known)}.",
+            known=f"Templates: {', '.join(known.usable)}.",
             fix=f'Write template = "local" in [{name}].',
         )
-    base = known[template]
+    base = known.definitions[template]
     inherited = {item.name: getattr(base.device, item.name) for item in fields(Device)}
     # Settings belong to a backend: those of another one mean nothing.
     same_backend = table.get("backend", base.device.backend) == base.device.backend

@@ -16,7 +16,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from mosegedge.devices.inventory import Definition, Device, check_device, definitions, device_files, template_names
+from mosegedge.devices.inventory import (
+    Definition,
+    Device,
+    check_device,
+    device_files,
+    read_inventory,
+    template_names,
+)
 from mosegedge.errors import DeviceError
 from mosegedge.files import write_atomic
 
@@ -56,7 +63,7 @@ def add_device(
     text = _read(path)
     if not replace and name in tomllib.loads(text):
         raise DeviceError(f"{path} has a device {name} already.", fix="Choose another name, or add --replace.")
-    if "template" not in values and name not in definitions(folder=folder):
+    if "template" not in values and name not in read_inventory(folder=folder).definitions:
         raise DeviceError(
             f"The new device {name} starts from no template.",
             known=f"Templates: {', '.join(template_names())}.",
@@ -131,15 +138,18 @@ def _tried(changed: str, text: str, name: str, path: Path, folder: Path | None) 
     """What the loader makes of the new text.
 
     Raises:
-        DeviceError: It refuses it, or another table has changed.
+        DeviceError: It refuses the device, or one that it did not refuse before, or another table has changed.
     """
-    found = definitions(folder=folder, instead={path: changed})
+    found, wrong_before = read_inventory(folder=folder, instead={path: changed}), read_inventory(folder=folder).mistakes
+    for wrong, error in found.mistakes.items():
+        if wrong == name or wrong not in wrong_before:
+            raise error
     before, after = tomllib.loads(text), tomllib.loads(changed)
     before.pop(name, None)
     after.pop(name, None)
     if before != after:
         raise DeviceError(f"{path} is written in a way that cannot be changed here.", fix=f"Edit [{name}] by hand.")
-    return found
+    return found.usable
 
 
 def _table_text(name: str, values: Mapping[str, str]) -> str:

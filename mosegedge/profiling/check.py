@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from mosegedge.devices.agent_client import AgentClient, new_run
-from mosegedge.devices.connection import connect
 from mosegedge.devices.host_compiler import check_compiler
 from mosegedge.devices.inventory import Device
 from mosegedge.devices.suiting import require_suitable
@@ -19,6 +18,7 @@ from mosegedge.profiling.check_loop import MIN_ROUNDS, CheckLoop
 from mosegedge.profiling.check_record import CheckRecord
 from mosegedge.profiling.check_result import checked_profile
 from mosegedge.profiling.fresh import FEWEST, fresh_networks
+from mosegedge.profiling.losses import outlasting_losses
 from mosegedge.profiling.profile import Profile
 from mosegedge.profiling.same_device import as_profiled, require_same_device
 from mosegedge.profiling.store import DEFAULT_ROOT, Series, load_profile, profile_path, save_profile
@@ -68,7 +68,8 @@ def check_profile(
 ) -> Profile:
     """Judges a profile on networks that it has never seen.
 
-    Interrupted in any way, the same call goes on where it was.
+    An agent that is lost is waited for as in a measurement, and a network that takes it down again and again is left
+    out. Interrupted in any way, the same call goes on where it was.
 
     Args:
         reference: The profile, as `load_profile` takes it.
@@ -138,19 +139,23 @@ def _measure(
 ) -> None:
     begin = record.begin or {}
     networks = [Architecture.parse(code) for code in begin["codes"]]
-    with (
-        connect(device, accept_new_host_key=accept_new_host_key) as connection,
-        AgentClient(connection, device, run=begin["run"]) as agent,
-    ):
+
+    def work(agent: AgentClient) -> None:
         agent.lock(wait_s=_WAIT_FOR_LOCK_S)
         description = agent.describe()
         require_same_device(profile, description)
         require_suitable(device, description, opset=device.opset)
         check_compiler(device)
         loop = CheckLoop(agent, space, networks, record, progress)
-        try:
-            loop.send(description)
-            loop.measure(begin["rounds"], begin["budget_s"], begin["seed"])
-        except KeyboardInterrupt:
-            progress.say(f"Stopped; {record.bursts} bursts are kept in {record.path}.")
-            raise
+        loop.send(description)
+        loop.measure(begin["rounds"], begin["budget_s"], begin["seed"])
+
+    outlasting_losses(
+        device,
+        record,
+        progress,
+        work,
+        settled=lambda: record.bursts + len(record.models) + len(record.failed),
+        run=begin["run"],
+        accept_new_host_key=accept_new_host_key,
+    )

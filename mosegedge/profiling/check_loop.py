@@ -14,7 +14,7 @@ import numpy as np
 
 from mosegedge.devices.agent_client import AgentClient, BurstSettings
 from mosegedge.devices.replies import DeviceDescription
-from mosegedge.errors import ExportError, ModelRefusedError, MosegedgeError
+from mosegedge.errors import AgentError, ExportError, ModelRefusedError, MosegedgeError
 from mosegedge.profiling.check_record import CheckRecord
 from mosegedge.profiling.models import ModelFile, file_for, network_onnx
 from mosegedge.progress import Progress
@@ -23,6 +23,7 @@ from mosegedge.space import Architecture, SearchSpace
 MIN_ROUNDS = 2
 _TOGETHER = 8  # networks that are loaded at the same time
 _MOST_FAILURES = 5
+_MOST_CRASHES = 3
 _BURST = BurstSettings(min_samples=2, max_samples=8, min_ns=30_000_000, max_warmup=3, most_ns=150_000_000)
 
 
@@ -104,17 +105,28 @@ class CheckLoop:
         while codes:
             together, codes = codes[:_TOGETHER], codes[_TOGETHER:]
             loaded = [code for code in together if self._load(code)]
-            models = [self._record.models[code][0] for code in loaded]
-            bursts = self._agent.time(models, _BURST) if models else iter(())
-            for code, burst in zip(loaded, bursts, strict=True):
-                self._record.add_burst(code, number, burst)
-                self._progress.advance(note=f"{code} {min(burst.ns(self._agent.device.clock)) / 1e6:.3f} ms")
-            self._agent.unload(sorted(set(models)))
+            self._time(loaded, number)
+            self._agent.unload(sorted({self._record.models[code][0] for code in loaded}))
             reasons = self._agent.conditions().get("throttled") or []
             if reasons and loaded:
                 what = f"throttled: {', '.join(map(str, reasons))}"
                 self._record.add("throttled", codes=loaded, reason=what)
                 self._progress.say(f"{self._agent.device.name} is {what}; the numbers are kept and graded C.")
+
+    def _time(self, codes: Sequence[str], number: int) -> None:
+        if not codes:
+            return
+        bursts = self._agent.time([self._record.models[code][0] for code in codes], _BURST)
+        timed = 0
+        try:
+            for code, burst in zip(codes, bursts, strict=True):
+                self._record.add_burst(code, number, burst)
+                self._progress.advance(note=f"{code} {min(burst.ns(self._agent.device.clock)) / 1e6:.3f} ms")
+                timed += 1
+        except AgentError as error:
+            for code in codes[timed : timed + 1]:  # none, where all were timed and the agent failed after that
+                self._blame(code, error)
+            raise
 
     def _load(self, code: str) -> bool:
         if code in self._record.failed:
@@ -124,7 +136,18 @@ class CheckLoop:
         except ModelRefusedError as error:
             self._leave_out(code, error)
             return False
+        except AgentError as error:
+            self._blame(code, error)
+            raise
         return True
+
+    def _blame(self, code: str, error: AgentError) -> None:
+        """Leaves a network out that the agent died of again and again: a vendor's library may not survive it."""
+        if self._agent.alive:
+            return
+        if self._record.add_crash(code) >= _MOST_CRASHES:
+            what = f"the agent died {_MOST_CRASHES} times in a row with it"
+            self._leave_out(code, AgentError(f"{what[0].upper()}{what[1:]}: {error.what}"))
 
     def _leave_out(self, code: str, error: MosegedgeError) -> None:
         if len(self._record.failed) >= _MOST_FAILURES:

@@ -5,13 +5,17 @@
 {"type": "burst", "code": ..., "round": 0, ...}         raw samples; each (code, round) counts once
 {"type": "round", "round": 0, "wall_s": ...}            a round is complete; how long it took this time
 {"type": "throttled", "codes": [...], "reason": ...}    the device was throttled while these were timed
+{"type": "crash", "code": ...}                          the agent died with this network in its hands
 {"type": "failed", "code": ..., "error": ...}           the device cannot run this network
+{"type": "event", "time": ..., "text": ...}             the agent or the connection was lost, and why
+{"type": "resumed", "time": ..., "text": ...}           the check went on after that
 {"type": "end", "rounds": ...}                          nothing more will be measured
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +44,7 @@ class CheckRecord:
         self.models: dict[str, tuple[str, str]] = {}
         self.failed: dict[str, str] = {}
         self.throttled: dict[str, str] = {}
+        self.crashes: Counter[str] = Counter()
         self.spent_s = 0.0
         self.ended = False
         self._bursts: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
@@ -70,6 +75,19 @@ class CheckRecord:
         """Records raw samples."""
         samples = burst.model_dump(mode="json", include={"warmup_ns", "samples_ns", "device_ns", "preempted"})
         self._append({"type": "burst", "code": code, "round": number, **samples})
+
+    def add_crash(self, code: str) -> int:
+        """Records that the agent died with a network in its hands; returns how often since that one was last timed."""
+        self.add("crash", code=code)
+        return self.crashes[code]
+
+    def add_event(self, text: str) -> None:
+        """Records that the agent or the way to it was lost, which a reader of the numbers should know."""
+        self.add("event", time=_now(), text=text)
+
+    def add_resumed(self, text: str) -> None:
+        """Records that the check went on."""
+        self.add("resumed", time=_now(), text=text)
 
     def measurement(self, code: str, *, clock: str) -> Measurement | None:
         """All bursts of a network by one clock, round by round; None where there is none."""
@@ -108,6 +126,11 @@ class CheckRecord:
                 self.models[record["code"]] = (record["sha256"], record["format"])
             case "burst":
                 self._bursts[record["code"]][record["round"]] = record
+                self.crashes.pop(record["code"], None)
+            case "crash":
+                self.crashes[record["code"]] += 1
+            case "event" | "resumed":
+                pass
             case "round":
                 self.spent_s += float(record["wall_s"])
             case "throttled":
@@ -118,3 +141,7 @@ class CheckRecord:
                 self.ended = True
             case unknown:
                 raise ValueError(unknown)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

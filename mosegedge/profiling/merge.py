@@ -148,6 +148,15 @@ def require_mergeable(first: Profile, second: Profile) -> None:
             raise ProfileError(
                 f"{profile.name} holds the other profile already.", known="Its numbers would count twice."
             )
+    if noisy := _noisier(first, second):
+        quiet = second if noisy is first else first
+        raise ProfileError(
+            f"{first.name} and {second.name} cannot be merged: the values of {noisy.name} are 10 % quantiles, those of "
+            f"{quiet.name} medians.",
+            known="Disturbed measurements take the former; beside medians their networks would look faster.",
+            fix=f"Measure {noisy.name} again while nothing else runs on the device: mosegedge profile --device "
+            f"{noisy.device.name} --space {noisy.space.name}; until then {quiet.name} is the one to rely on.",
+        )
     if changed := _apart(first, second):
         raise ProfileError(
             f"{first.name} and {second.name} cannot be merged: {changed}.",
@@ -163,6 +172,14 @@ def require_mergeable(first: Profile, second: Profile) -> None:
                 fix=f"Measure its layers: mosegedge profile --device {first.device.name} --space {first.space.name} "
                 f"--scales {','.join(map(str, missing))}",
             )
+
+
+def _noisier(first: Profile, second: Profile) -> Profile | None:
+    """The one with quantiles, where nothing but that keeps two profiles apart."""
+    one, other = ({**_identity(profile), "statistic": ""} for profile in (first, second))
+    if first.protocol.statistic == second.protocol.statistic or difference(one, other):
+        return None
+    return first if first.protocol.statistic == "quantile10" else second
 
 
 def _apart(first: Profile, second: Profile) -> str:

@@ -128,7 +128,7 @@ def _chosen_table(run: Run) -> Markup:
         for k, c in enumerate(run.chosen, start=1)
     )
     first = f"ms on {run.devices[0]}" if len(run.devices) > 1 else "ms"
-    titles = [f"ms on {goal.label}" if goal.kind == LATENCY.kind else goal.title for goal in further]
+    titles = [f"ms on {goal.label}" if goal.kind == LATENCY.kind else run.title(goal) for goal in further]
     return table("Chosen networks", ("k", first, *titles, "mIoU", "M params", "M FLOPs"), rows)
 
 

@@ -42,17 +42,16 @@ def _panel(run: Run, goal: Objective) -> Markup:
     done = [one for one in evaluated(run.candidates) if one.miou is not None]
     front = front_of(done, (MIOU, goal))
     points = [_point(one, goal) for one in done]
+    title = run.title(goal)
     axes = frame(
-        PANEL, [x for x, _ in points], [y for _, y in points], x_label=goal.title, y_label="mIoU, inherited weights"
+        PANEL, [x for x, _ in points], [y for _, y in points], x_label=title, y_label="mIoU, inherited weights"
     )
     marks = [staircase(axes, [_point(one, goal) for one in front], "front-line")]
     marks += [mark(axes, "dot", _point(one, goal), "point g3", _hover(one, goal)) for one in done]
     marks += [flag(axes, _point(one, goal), str(k), _hover(one, goal)) for k, one in enumerate(run.chosen, start=1)]
     legend: Legend = [("dot", "point g3", f"evaluated ({len(done)})"), ("line", "front-line", f"front ({len(front)})")]
     legend += [("dot", "ring", "chosen")]
-    return figure(
-        chart(axes, f"Accuracy against {goal.title} of {len(done)} networks, with the front.", *marks), legend
-    )
+    return figure(chart(axes, f"Accuracy against {title} of {len(done)} networks, with the front.", *marks), legend)
 
 
 def _table(run: Run, candidates: list[Candidate], goals: Objectives) -> Markup:

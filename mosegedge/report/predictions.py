@@ -84,7 +84,7 @@ def open_source(manifest: Manifest, supernet: str | None, data_root: Path | None
         data_root: Folder of the data set, where it needs one.
 
     Raises:
-        CheckpointError: The checkpoint is missing, damaged, or another one than the search used.
+        CheckpointError: The checkpoint is missing, damaged, another one than the search used, or of other classes.
         DataError: The data set cannot be opened.
     """
     from mosegedge import data
@@ -92,7 +92,7 @@ def open_source(manifest: Manifest, supernet: str | None, data_root: Path | None
     from mosegedge.supernet.checkpoint import checkpoint_path, load_supernet
 
     path = checkpoint_path(supernet or manifest.supernet.path)
-    weights, _ = load_supernet(path)
+    weights, info = load_supernet(path)
     digest = sha256_of_file(path)
     if digest != manifest.supernet.digest:
         raise CheckpointError(
@@ -101,10 +101,12 @@ def open_source(manifest: Manifest, supernet: str | None, data_root: Path | None
             fix="Name the checkpoint of the search: mosegedge report RUN --supernet FILE",
         )
     statistics = manifest.evaluation.get("statistics_pictures")
+    shown = data.load(manifest.data, "val", data_root)
+    info.require_classes(shown.classes, shown.name, path)
     return PictureSource(
         supernet=weights,
         train=data.load(manifest.data, "train", data_root),
-        shown=data.load(manifest.data, "val", data_root),
+        shown=shown,
         statistics_pictures=int(statistics) if statistics is not None else None,
     )
 

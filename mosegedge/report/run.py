@@ -109,8 +109,7 @@ class Run:
 
     def title(self, goal: Objective) -> str:
         """A quantity as people read it; where there are several devices, with the one that it is of."""
-        first = goal.kind.of_device and not goal.label and len(self.devices) > 1
-        return Objective(goal.kind, self.devices[0]).title if first else goal.title
+        return (goal.named(self.devices[0]) if len(self.devices) > 1 else goal).title
 
     @property
     def failed(self) -> int:

@@ -38,8 +38,7 @@ class Limit:
     def text(self) -> str:
         """As people read it: `latency at most 30 ms`."""
         found = self.of
-        place = f" on {found.label}" if found.label else ""
-        return f"{found.kind.title}{place} {'at least' if found.maximised else 'at most'} {found.shown(self.bound)}"
+        return f"{found.words} {'at least' if found.maximised else 'at most'} {found.shown(self.bound)}"
 
 
 def option_of(found: Objective) -> str:

@@ -83,6 +83,7 @@ class Search:
         others: Mapping[str, CostModel] | None = None,
     ) -> None:
         self._config = config
+        self._device = provenance.label
         self._folder = folder
         self._progress = progress or Silent()
         domain = Domain(space, config.scales)
@@ -219,6 +220,6 @@ class Search:
         self._plan = None
 
     def _finish(self, baselines: list[Candidate]) -> SearchResult:
-        result = result_of(self._config, self._archive.candidates, baselines, self._latencies)
+        result = result_of(self._config, self._archive.candidates, baselines, self._latencies, device=self._device)
         write_atomic(self._folder / "front.json", json.dumps(result.to_json(), indent=2) + "\n")
         return result

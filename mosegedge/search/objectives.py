@@ -74,10 +74,22 @@ class Objective:
         return self.kind.unit
 
     @property
+    def words(self) -> str:
+        """For people: `latency on atlas`."""
+        return f"{self.kind.title} on {self.label}" if self.label else self.kind.title
+
+    @property
     def title(self) -> str:
-        """For people: `latency on atlas, ms`."""
-        place = f" on {self.label}" if self.label else ""
-        return f"{self.kind.title}{place}" + (f", {self.unit}" if self.unit else "")
+        """With the unit: `latency on atlas, ms`."""
+        return self.words + (f", {self.unit}" if self.unit else "")
+
+    def named(self, device: str) -> Objective:
+        """The same for people where several devices play a part.
+
+        Args:
+            device: What the first profile of the search is called; empty where that is not known.
+        """
+        return Objective(self.kind, device) if self.kind.of_device and not self.label else self
 
     def shown(self, value: float) -> str:
         """A value with its unit."""

@@ -15,12 +15,12 @@ from typing import Any
 from mosegedge.errors import UsageError
 from mosegedge.files import Journal, canonical_json, write_atomic
 from mosegedge.search.archive import Candidate
+from mosegedge.search.carrying import Replaced, carried_over
 from mosegedge.search.config import SearchConfig
 from mosegedge.search.costs import Costs, costs_of
 from mosegedge.search.domain import Domain
 from mosegedge.search.limits import all_limits
 from mosegedge.search.objectives import LATENCY
-from mosegedge.search.pick import Pick
 from mosegedge.search.records import generation_record
 from mosegedge.search.result import SearchResult, result_of
 from mosegedge.search.standing import Standing, standings
@@ -42,6 +42,7 @@ class Replay:
         entered: Networks that are on the front here and were not there, lowest first cost first.
         left: Networks that were on the front there, and why they are not here.
         entered_because: Why the former were not on the front there, in their order.
+        replaced: Settings of the search that do not hold here.
     """
 
     folder: Path
@@ -49,6 +50,7 @@ class Replay:
     entered: tuple[Candidate, ...]
     entered_because: tuple[str, ...]
     left: tuple[Standing, ...]
+    replaced: tuple[Replaced, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The content of `replay.json`."""
@@ -56,11 +58,18 @@ class Replay:
         return {
             "entered": [{**one.to_json(), "reason_there": reason} for one, reason in entered],
             "left": [standing.to_json() for standing in self.left],
+            "replaced": [one.to_json() for one in self.replaced],
         }
 
 
 def replay(
-    run: StoredRun, targets: Targets, output: Path, *, space: SearchSpace, max_latency_ms: float | None = None
+    run: StoredRun,
+    targets: Targets,
+    output: Path,
+    *,
+    space: SearchSpace,
+    max_latency_ms: float | None = None,
+    pick: str = "",
 ) -> Replay:
     """Scores an archive anew and writes it as a run folder.
 
@@ -70,18 +79,20 @@ def replay(
         output: The new folder.
         space: Of the run.
         max_latency_ms: Limit there; that of the run was meant for its own device.
+        pick: How networks are picked; as in the run by default, or else by `spread`, which the result then says.
 
     Raises:
-        UsageError: The folder is not new.
+        UsageError: The folder is not new, or networks are to be picked by what is not known there.
         ProfileError: The profile does not cover a network of the archive, or not what the run traded off.
         InfeasibleError: No network keeps to the limit.
     """
     if output.exists() and any(output.iterdir()):
         raise UsageError(f"{output} is not empty.", fix="Name a new folder with --output.")
-    config = _config(run.config, max_latency_ms)
+    device = targets.labels[0]
+    config, replaced = carried_over(run.config, device, max_latency_ms=max_latency_ms, pick=pick)
     costs = costs_of(Domain(space), space, targets.latency(0, space), targets.models(config, space))
     candidates, baselines = (rescored(found, costs) for found in (run.candidates, run.baselines))
-    result = result_of(config, candidates, baselines, costs.latencies)
+    result = result_of(config, candidates, baselines, costs.latencies, device=device)
     before = standings(run.candidates, run.config.goals, run.limits, run.config.confidence)
     limits = all_limits(config.max_latency_ms, config.limits, costs.latencies)
     there = {standing.candidate.architecture: standing for standing in before}
@@ -93,28 +104,10 @@ def replay(
         entered=tuple(entered),
         entered_because=tuple(there[one.architecture].reason for one in entered),
         left=tuple(one for one in now if there[one.candidate.architecture].on_front and not one.on_front),
+        replaced=replaced,
     )
     _write(run, changed, targets, config, candidates, space)
     return changed
-
-
-def _config(config: SearchConfig, max_latency_ms: float | None) -> SearchConfig:
-    """Settings for one other device: what was asked of further profiles and in latency, energy, memory is left out."""
-    objectives = tuple(name for name in config.objectives if "@" not in name)
-    limits = tuple(limit for limit in config.limits if not limit.of.kind.of_device)
-    objectives = objectives if len(objectives) > 1 else SearchConfig().objectives
-    target = Pick.parse(config.pick).target
-    lost = target is not None and (
-        target.label or (target.kind.name in ("energy", "memory") and target.name not in objectives)
-    )
-    return replace(
-        config,
-        objectives=objectives,
-        max_latency_ms=max_latency_ms,
-        limits=limits,
-        latency="predicted",
-        pick=SearchConfig().pick if lost else config.pick,
-    )
 
 
 def rescored(candidates: Sequence[Candidate], costs: Costs) -> list[Candidate]:

@@ -31,6 +31,7 @@ class SearchResult:
         failed: Number of networks whose evaluation failed.
         hypervolume: Of the front, as ms times mIoU, from the worst corner of the initial population.
         fronts: Where the objectives hold more than one cost, the front of each alone against mIoU, by its name.
+        device: What the first profile is called; empty where that is not known.
     """
 
     goals: Objectives
@@ -41,6 +42,12 @@ class SearchResult:
     failed: int
     hypervolume: float
     fronts: Mapping[str, list[Candidate]]
+    device: str = ""
+
+    @property
+    def devices(self) -> dict[str, str]:
+        """By the name of each objective that comes from a profile, the device that it is of."""
+        return {goal.name: goal.named(self.device).label for goal in self.goals if goal.kind.of_device}
 
     def to_json(self) -> dict[str, Any]:
         """The content of `front.json`; `k` counts the chosen networks from 1."""
@@ -51,12 +58,18 @@ class SearchResult:
             "failed": self.failed,
             "hypervolume": self.hypervolume,
             "objectives": [goal.name for goal in self.goals],
+            "devices": self.devices,
             "fronts": {name: [str(one.architecture) for one in front] for name, front in self.fronts.items()},
         }
 
 
 def result_of(
-    config: SearchConfig, candidates: Sequence[Candidate], baselines: list[Candidate], latencies: Objectives
+    config: SearchConfig,
+    candidates: Sequence[Candidate],
+    baselines: list[Candidate],
+    latencies: Objectives,
+    *,
+    device: str = "",
 ) -> SearchResult:
     """What an archive amounts to.
 
@@ -65,6 +78,7 @@ def result_of(
         candidates: Everything that was evaluated, failures among it.
         baselines: Networks of uniform width.
         latencies: The latency on each profile.
+        device: What the first profile is called.
 
     Raises:
         InfeasibleError: No evaluated network keeps to the limits; the message names the nearest.
@@ -85,6 +99,7 @@ def result_of(
         failed=len(candidates) - len(evaluated(candidates)),
         hypervolume=front_hypervolume(front, initial, goals),
         fronts=fronts_by_cost(within, goals),
+        device=device,
     )
 
 
@@ -115,10 +130,7 @@ def _out_of_reach(candidates: Sequence[Candidate], limits: Sequence[Limit], conf
         MIOU.name: MIOU,
         LATENCY.name: LATENCY,
     }
-    values = [
-        f"{goal.kind.title}{f' on {goal.label}' if goal.label else ''} {goal.shown(value_of(nearest, goal))}"
-        for goal in named.values()
-    ]
+    values = [f"{goal.words} {goal.shown(value_of(nearest, goal))}" for goal in named.values()]
     return InfeasibleError(
         f"None of the {len(done)} evaluated networks has {' and '.join(limit.text() for limit in limits)}.",
         known=f"The nearest has {', '.join(values)}: {nearest.architecture}.",

@@ -10,9 +10,10 @@ import torch
 
 from mosegedge import __version__
 from mosegedge.data import SegmentationSet
+from mosegedge.data.room import usual_bytes
 from mosegedge.errors import UsageError
 from mosegedge.files import sha256_of_file
-from mosegedge.supernet.checkpoint import load_supernet
+from mosegedge.supernet.checkpoint import SupernetInfo, load_supernet
 from mosegedge.supernet.evaluate import InheritedEvaluator
 from mosegedge.supernet.model import Supernet
 
@@ -27,6 +28,7 @@ class Scoring:
         guide: Held-out pictures, for mIoU.
         statistics_pictures: How many of the former; at least 8, a batch.
         guide_pictures: How many of the latter; None for all.
+        processes: How many on this machine score networks, and share its memory for pictures.
 
     Raises:
         UsageError: Too few pictures are asked for.
@@ -37,6 +39,7 @@ class Scoring:
     guide: SegmentationSet
     statistics_pictures: int = 64
     guide_pictures: int | None = None
+    processes: int = 1
 
     def __post_init__(self) -> None:
         for name, least in (("statistics_pictures", 8), ("guide_pictures", 1)):
@@ -44,19 +47,30 @@ class Scoring:
             if value is not None and value < least:
                 raise UsageError(f"{name} is {value}; it must be at least {least}.")
 
-    def evaluator(self, supernet: Supernet) -> InheritedEvaluator:
-        """Scores networks with the weights of the checkpoint, which the caller has loaded."""
+    def evaluator(self, supernet: Supernet, *, device: torch.device | None = None) -> InheritedEvaluator:
+        """Scores networks with the weights of the checkpoint, which the caller has loaded; on the CPU by default."""
         return InheritedEvaluator(
             supernet,
             self.train,
             self.guide,
             statistics_pictures=self.statistics_pictures,
             guide_pictures=self.guide_pictures,
+            device=device,
+            most_bytes=usual_bytes(self.processes),
         )
 
+    def require_classes(self, info: SupernetInfo) -> None:
+        """Raises CheckpointError where the supernet was trained on classes of other names or in another order."""
+        info.require_classes(self.guide.classes, self.guide.name, self.supernet)
+
     def alone(self) -> tuple[InheritedEvaluator, dict[str, Any]]:
-        """The evaluation and its facts, for a process that does nothing else; raises what `load_supernet` raises."""
-        supernet, _info = load_supernet(self.supernet)
+        """The evaluation and its facts, for a process that does nothing else.
+
+        Raises:
+            CheckpointError: The supernet cannot be read, or was trained on other classes.
+        """
+        supernet, info = load_supernet(self.supernet)
+        self.require_classes(info)
         return self.evaluator(supernet), self.facts()
 
     @property

@@ -46,13 +46,14 @@ def search_for_device(
         member: This process among those that evaluate, as their first; see `mosegedge.search.ranks`.
 
     Raises:
-        CheckpointError: The supernet's decoder was never trained.
+        CheckpointError: The supernet's decoder was never trained, or it was trained on other classes.
         ProfileError: A profile was simulated, is of another space than the supernet, or lacks what is an objective.
         UsageError: A scale is to be searched that a profile does not cover.
         RankLostError: Another of several processes was lost; the archive is kept.
     """
     supernet, info = load_supernet(scoring.supernet)
     info.require_trained(scoring.supernet)
+    scoring.require_classes(info)
     targets = Targets((Target(profile=profile, reference=reference), *others))
     targets.require_usable(config)
     config = targets.resolved(config)

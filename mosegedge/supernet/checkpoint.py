@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -63,6 +64,7 @@ class SupernetInfo:
         training: The training configuration, as plain values.
         untrained: Parts whose weights are still random, as `decoder`.
         imported: The file that weights were taken over from, where another program trained them.
+        classes: Names of the data set's classes in the order of the labels; empty where the file does not say.
     """
 
     space: SearchSpace
@@ -71,6 +73,36 @@ class SupernetInfo:
     training: dict[str, Any]
     untrained: tuple[str, ...] = ()
     imported: Imported | None = None
+    classes: tuple[str, ...] = ()
+
+    def require_classes(self, classes: Sequence[str], data: str, path: Path) -> None:
+        """Refuses labels that mean something else than those of the training, as far as the file knows these.
+
+        Args:
+            classes: Names of the classes in the order of the labels.
+            data: Name of their data set.
+            path: The file, for the message.
+
+        Raises:
+            CheckpointError: The lists differ.
+        """
+        if difference := self.other_classes(classes):
+            raise CheckpointError(
+                f"{path} was trained on other classes than those of {data}: {difference}.",
+                known="A label is the place of its class in the list, so names and order have to be the same.",
+                fix="Name the data set that it was trained on, with --data and --data-root, or train on this one.",
+            )
+
+    def other_classes(self, classes: Sequence[str]) -> str:
+        """What differs between the classes of the training and others; empty where nothing does or is known to."""
+        if not self.classes or self.classes == tuple(classes):
+            return ""
+        if len(self.classes) != len(classes):
+            return f"it has {len(self.classes)} of them, there are {len(classes)} here"
+        place = next(
+            place for place, (one, other) in enumerate(zip(self.classes, classes, strict=True)) if one != other
+        )
+        return f"class {place} is {self.classes[place]!r} in it and {classes[place]!r} here"
 
     def require_trained(self, path: Path) -> None:
         """Refuses weights that say nothing about how good a network is.
@@ -112,6 +144,8 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], kind: str, info: Super
         "step": str(info.step),
         "training": canonical_json(info.training),
     }
+    if info.classes:
+        header["classes"] = canonical_json(info.classes)
     if info.untrained:
         header["untrained"] = canonical_json(info.untrained)
     if info.imported:
@@ -186,6 +220,7 @@ def _read(path: Path, *kinds: str, with_tensors: bool) -> tuple[dict[str, Tensor
             training=json.loads(header["training"]),
             untrained=tuple(json.loads(header.get("untrained", "[]"))),
             imported=_imported(header.get("imported")),
+            classes=TypeAdapter(tuple[str, ...]).validate_json(header.get("classes", "[]")),
         )
     except (SafetensorError, KeyError, ValueError, TypeError, SpaceError) as error:
         raise CheckpointError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -12,40 +12,14 @@ from torch import Tensor, nn
 from mosegedge.data.averaging import at_label_size
 from mosegedge.data.dataset import SegmentationSet
 from mosegedge.data.metrics import ConfusionMatrix
-from mosegedge.data.transforms import to_batch
+from mosegedge.data.prepared import BATCH, PictureCache
+from mosegedge.data.room import Room, usual_bytes
 from mosegedge.errors import UsageError
 from mosegedge.networks.subnet import SubNet
 from mosegedge.space import Architecture
 from mosegedge.supernet.model import Supernet
 
 Masks = NDArray[np.uint8]
-BATCH = 8
-"""Pictures that a search evaluates at once."""
-
-
-class PictureCache:
-    """Pictures of one data set ready for the network, kept in memory at every input size that was asked for.
-
-    Args:
-        dataset: Where they come from.
-        indices: Which of its pictures.
-
-    Attributes:
-        masks: Labels of each picture, H x W at label size.
-    """
-
-    def __init__(self, dataset: SegmentationSet, indices: tuple[int, ...]) -> None:
-        self.dataset = dataset
-        self.samples = [dataset.read(index) for index in indices]
-        self.masks: list[Masks] = [sample.mask for sample in self.samples]
-        self._batches: dict[tuple[int, int], list[Tensor]] = {}
-
-    def batches(self, size: tuple[int, int]) -> list[Tensor]:
-        """Batches of eight normalised pictures, each N x 3 x height x width."""
-        if size not in self._batches:
-            chunks = [self.samples[start : start + BATCH] for start in range(0, len(self.samples), BATCH)]
-            self._batches[size] = [to_batch(chunk, size) for chunk in chunks]
-        return self._batches[size]
 
 
 def spread_indices(dataset: SegmentationSet, count: int) -> tuple[int, ...]:
@@ -54,7 +28,7 @@ def spread_indices(dataset: SegmentationSet, count: int) -> tuple[int, ...]:
     return tuple(int(index) for index in np.linspace(0, len(dataset) - 1, count).round())
 
 
-def reestimate_statistics(subnet: nn.Module, batches: list[Tensor]) -> None:
+def reestimate_statistics(subnet: nn.Module, batches: Iterable[Tensor]) -> None:
     """Replaces the batch-norm statistics by the plain average over the given batches.
 
     Statistics inherited from a supernet were gathered by many networks at once and fit none of them. The average
@@ -87,10 +61,9 @@ def confusion_of(predict: Callable[[Tensor], Tensor], pictures: PictureCache, si
         size: Input height and width of the network.
     """
     matrix = ConfusionMatrix(len(pictures.dataset.classes))
-    masks = iter(pictures.masks)
     with torch.no_grad():
-        for batch in pictures.batches(size):
-            for logits, mask in zip(predict(batch), masks, strict=False):
+        for batch in pictures.labelled(size):
+            for logits, mask in zip(predict(batch.pictures), batch.masks, strict=True):
                 matrix.update(labels_of(logits, mask.shape, size), mask)
     return matrix
 
@@ -110,12 +83,16 @@ def labels_of(logits: Tensor, shape: tuple[int, ...], size: tuple[int, int]) -> 
 class InheritedEvaluator:
     """Scores architectures with weights inherited from a supernet (paper, Algorithm 2).
 
+    Pictures stay in memory between networks, as far as there is room for them.
+
     Args:
-        supernet: The shared weights.
+        supernet: The shared weights; they are moved to the device.
         train: Training pictures, for batch-norm statistics; never augmented here.
         guide: Held-out pictures that guide the search.
         statistics_pictures: How many training pictures the statistics are re-estimated on.
         guide_pictures: How many pictures the score is computed on; None for all.
+        device: Where networks run; the CPU by default.
+        most_bytes: Memory for pictures; by default `usual_bytes`. The scores are the same.
     """
 
     def __init__(
@@ -126,26 +103,32 @@ class InheritedEvaluator:
         *,
         statistics_pictures: int = 64,
         guide_pictures: int | None = None,
+        device: torch.device | None = None,
+        most_bytes: int | None = None,
     ) -> None:
         if guide.classes != train.classes or len(guide.classes) != supernet.space.classes:
             raise UsageError(
                 f"{guide.name} has {len(guide.classes)} classes, the supernet has {supernet.space.classes}.",
                 fix="Use the data set that the supernet was trained on.",
             )
-        self.supernet = supernet
+        self._device = device or torch.device("cpu")
+        self.supernet = supernet.to(self._device)
+        room = Room(usual_bytes() if most_bytes is None else most_bytes)
         count = max(BATCH, statistics_pictures // BATCH * BATCH)
-        self._train = PictureCache(train, spread_indices(train, count))
-        self._guide = PictureCache(guide, spread_indices(guide, guide_pictures or len(guide)))
+        self._train = PictureCache(train, spread_indices(train, count), room)
+        self._guide = PictureCache(guide, spread_indices(guide, guide_pictures or len(guide)), room)
 
     def subnet(self, architecture: Architecture) -> SubNet:
         """The network with inherited weights and its own batch-norm statistics, ready to run or export."""
         subnet = self.supernet.extract(architecture)
-        reestimate_statistics(subnet, self._train.batches(self.supernet.space.input_size(architecture)))
+        batches = self._train.batches(self.supernet.space.input_size(architecture))
+        reestimate_statistics(subnet, (batch.to(self._device) for batch in batches))
         return subnet
 
     def confusion(self, architecture: Architecture) -> ConfusionMatrix:
         """Confusion matrix over the guide pictures."""
-        return confusion_of(self.subnet(architecture), self._guide, self.supernet.space.input_size(architecture))
+        subnet, size = self.subnet(architecture), self.supernet.space.input_size(architecture)
+        return confusion_of(lambda batch: subnet(batch.to(self._device)), self._guide, size)
 
     def __call__(self, architecture: Architecture) -> float:
         """The mIoU, 0 to 1."""

@@ -15,6 +15,7 @@ class Member:
     Attributes:
         rank: Its number; 0 leads.
         size: How many there are.
+        beside: How many of them are on this machine, itself among them.
         host: Where rank 0 runs, and the launcher's store.
         port: Of the store.
         hosted: Whether the launcher runs the store; rank 0 does it otherwise.
@@ -22,6 +23,7 @@ class Member:
 
     rank: int = 0
     size: int = 1
+    beside: int = 1
     host: str = ""
     port: int = 0
     hosted: bool = False
@@ -45,6 +47,7 @@ def member_from(environ: Mapping[str, str]) -> Member:
     return Member(
         rank=rank,
         size=size,
+        beside=_number(environ, "LOCAL_WORLD_SIZE", least=1) if "LOCAL_WORLD_SIZE" in environ else size,
         host=environ["MASTER_ADDR"],
         port=_number(environ, "MASTER_PORT", least=1),
         hosted=environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -44,9 +44,7 @@ def network_path(text: str) -> Path | None:
 
 def save_network(path: Path, subnet: SubNet, info: SupernetInfo) -> None:
     """Writes a network atomically; the code is added to the header's facts."""
-    with_code = SupernetInfo(
-        space=info.space, data=info.data, step=info.step, training=info.training | {CODE: str(subnet.architecture)}
-    )
+    with_code = replace(info, training=info.training | {CODE: str(subnet.architecture)})
     write_tensors(path, dict(subnet.state_dict()), _FORMAT, with_code)
 
 

@@ -60,7 +60,9 @@ def pretrain_encoder(
     place.require(config.precision)
     own, rank = place.ranks.require_even(config.batch_size), place.ranks.rank
     facts = {"pictures": len(pictures), "picture_classes": len(pictures.classes)}
-    origin = Origin(space=space, data=pictures.name, config=config, facts=facts, recipe=recipe)
+    origin = Origin(
+        space=space, data=pictures.name, classes=pictures.classes, config=config, facts=facts, recipe=recipe
+    )
     with run_folder(output, place.ranks):
         generator = torch.Generator().manual_seed(config.seed)
         model = ElasticClassifier(space, len(pictures.classes), generator, place.ranks).train()

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, cast
 
 import torch
@@ -19,6 +20,10 @@ from torch import Tensor, nn
 
 from mosegedge.errors import TrainingError, UsageError
 from mosegedge.supernet.launch import member_from
+
+PATIENCE = timedelta(minutes=5)
+"""How long a process is waited for. The longest that one does alone is far shorter: writing a checkpoint, compiling
+slower than the others, opening a data set from a slow disk."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +88,15 @@ class Ranks:
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[Ranks]:
+def joined(device: torch.device, *, patience: timedelta = PATIENCE) -> Iterator[Ranks]:
     """Joins the processes that torchrun started, for as long as the context lasts.
+
+    A process that died is noticed at once, one that is frozen after a while. On GPUs, whose operations nobody waits for
+    in Python, that is found by a thread of PyTorch's, which ends the process with a message of its own.
 
     Args:
         device: Of this process; GPUs talk over NCCL, CPUs over gloo.
+        patience: How long a process may keep the others waiting.
 
     Raises:
         UsageError: The environment does not say which process this is.
@@ -100,7 +109,7 @@ def joined(device: torch.device) -> Iterator[Ranks]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     with _others_needed():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=patience)
     try:
         yield Ranks(member.rank, member.size)
     finally:
@@ -120,8 +129,9 @@ def _others_needed() -> Iterator[None]:
         yield
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
+        silent = "timed out" in reason.lower()
         raise TrainingError(
-            f"Another process of the training is gone: {reason}.",
+            f"Another process of the training {'does not answer' if silent else 'is gone'}: {reason}.",
             known="What was done until the last checkpoint is kept.",
             fix="Start the same command again, with as many processes as you like.",
         ) from error

@@ -68,7 +68,7 @@ def retrain_network(
     place.ranks.require_even(config.batch_size)
     require_classes(space, dataset)
     facts = {CODE: str(architecture)} | ({start.kind: start.sha256} if start else {})
-    origin = Origin(space=space, data=dataset.name, config=config, facts=facts, recipe=recipe)
+    origin = Origin(space=space, data=dataset.name, classes=dataset.classes, config=config, facts=facts, recipe=recipe)
     with run_folder(output, place.ranks):
         generator = torch.Generator().manual_seed(config.seed)
         network = build_with_weights(lambda: TrainingNetwork(space, architecture), generator).train()

@@ -11,13 +11,14 @@ import torch
 from mosegedge.data.averaging import Looks, Predict, mean_probabilities
 from mosegedge.data.dataset import Sample, SegmentationSet
 from mosegedge.data.parallel import in_order, spare_cores
+from mosegedge.data.prepared import BATCH
 from mosegedge.data.scores import PartScores
 from mosegedge.data.transforms import to_batch
 from mosegedge.errors import UsageError
 from mosegedge.networks.subnet import SubNet
 from mosegedge.progress import Progress
 from mosegedge.space import Architecture, SearchSpace
-from mosegedge.supernet.evaluate import BATCH, InheritedEvaluator, Masks, labels_of
+from mosegedge.supernet.evaluate import InheritedEvaluator, Masks, labels_of
 from mosegedge.supernet.model import Supernet
 
 

@@ -30,6 +30,7 @@ class Origin:
     Attributes:
         space: The search space.
         data: Name of the data set.
+        classes: Names of its classes in the order of the labels.
         config: The settings.
         facts: What else decides it, as the digest of the weights that it starts from.
         recipe: Name of the recipe that the settings come from; two that agree in all settings are the same training.
@@ -37,6 +38,7 @@ class Origin:
 
     space: SearchSpace
     data: str
+    classes: tuple[str, ...]
     config: FitConfig
     facts: dict[str, Any]
     recipe: str
@@ -44,7 +46,7 @@ class Origin:
     def info(self, step: int) -> SupernetInfo:
         """The header at a step."""
         training = asdict(self.config) | self.facts | ({"recipe": self.recipe} if self.recipe else {})
-        return SupernetInfo(space=self.space, data=self.data, step=step, training=training)
+        return SupernetInfo(space=self.space, data=self.data, step=step, training=training, classes=self.classes)
 
     def require_same(self, path: Path, found: SupernetInfo) -> None:
         """Raises CheckpointError where a file comes from another training."""
@@ -55,10 +57,10 @@ class Origin:
         changed = [name for name, value in now.items() if before.get(name) != value]
         changed += [name for name in before if name not in now]
         changed = [name for name in changed if name != "recipe"]
-        if changed:
-            name = changed[0]
+        what = f"its {changed[0]} was {before.get(changed[0])}" if changed else ""
+        if difference := what or found.other_classes(self.classes):
             raise CheckpointError(
-                f"{path.parent} holds another training: its {name} was {before.get(name)}.",
+                f"{path.parent} holds another training: {difference}.",
                 known=f"It stands at step {found.step}.",
                 fix="Repeat its settings to go on with it, or choose another --output.",
             )

@@ -72,7 +72,7 @@ def train_supernet(
     place.ranks.require_even(config.batch_size)
     require_classes(space, dataset)
     facts: dict[str, Any] = {start.kind: start.sha256} if start else {}
-    origin = Origin(space=space, data=dataset.name, config=config, facts=facts, recipe=recipe)
+    origin = Origin(space=space, data=dataset.name, classes=dataset.classes, config=config, facts=facts, recipe=recipe)
     with run_folder(output, place.ranks):
         supernet = Supernet(space, torch.Generator().manual_seed(config.seed), place.ranks).train()
         if start:

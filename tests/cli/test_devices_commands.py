@@ -50,6 +50,21 @@ def test_devices_are_listed_with_the_file_that_defines_them(run, folder):
     assert {device["name"]: device["threads"] for device in devices}["fast"] == 2
 
 
+def test_a_mistake_in_another_device_is_said_and_does_no_harm(run, folder):
+    (folder / "devices.toml").write_text('[wrong]\ntemplate = "local"\nthread = 2\n[fast]\ntemplate = "local"\n')
+    said = f"The device wrong is left out. {folder / 'devices.toml'}, line 3: [wrong] thread: a device has no field"
+    code, out, errors = run("show", "fast")
+    assert (code, said in errors, "threads" in out) == (0, True, True)
+    code, out, errors = run("list", "--json")
+    assert (code, said in errors) == (0, True)
+    assert [(one["name"], "Did you mean threads?" in one["problem"]) for one in json.loads(out)["mistakes"]] == [
+        ("wrong", True)
+    ]
+    code, out, errors = run("show", "wrong")
+    assert (code, out) == (3, "")
+    assert "Did you mean threads?" in errors
+
+
 def test_a_definition_is_shown_with_its_origins_and_the_device_is_not_touched(run, folder):
     code, out, errors = run("show", "atlas200dk")
     assert (code, errors) == (0, "")

@@ -134,6 +134,7 @@ def test_two_profiles_and_parameters_are_traded_off_and_the_run_is_replayed_for_
     assert code == 0, err
     result = json.loads(out)
     assert result["objectives"] == ["miou", "latency", "latency@slow", "params"]
+    assert result["devices"] == {"latency": "board", "latency@slow": "slow"}
     assert set(result["fronts"]) == {"latency", "latency@slow", "params"}
     lines = [json.loads(line) for line in (tmp_path / "both" / "archive.jsonl").read_text().splitlines()]
     assert all(line["costs"]["latency@slow"][0] > 2 * line["latency_ms"] for line in lines)
@@ -142,6 +143,9 @@ def test_two_profiles_and_parameters_are_traded_off_and_the_run_is_replayed_for_
     )
     assert code == 0, err
     assert "enter the front" in out
+    assert "front of latency on slow against mIoU" in out
+    assert "The objectives of this replay: miou, latency, params in the place of" in err
+    assert "without latency on slow at most 900 ms" in err
     again = [json.loads(line) for line in (tmp_path / "slow" / "archive.jsonl").read_text().splitlines()]
     assert [line["latency_ms"] for line in again] == [line["costs"]["latency@slow"][0] for line in lines]
     code, out, err = run("replay", str(tmp_path / "both"), "--profile", FILES[1], "--output", str(tmp_path / "slow"))

@@ -26,7 +26,7 @@ from mosegedge.cli.main import main
 from mosegedge.devices import Device, load_device, open_agent
 from mosegedge.devices.connection import TRANSPORTS
 from mosegedge.errors import DeviceBusyError, UsageError
-from mosegedge.profiling import ProfileSettings, building, collect, collector, load_profile, profile_device, several
+from mosegedge.profiling import ProfileSettings, building, collector, load_profile, losses, profile_device, several
 from mosegedge.profiling.several import profile_devices
 from mosegedge.progress import Silent
 from mosegedge.space import SearchSpace
@@ -55,8 +55,8 @@ def install(folder: Path, monkeypatch) -> Path:
     monkeypatch.setitem(TRANSPORTS, "ssh", "farboards:FarConnection")
     monkeypatch.setattr(building, "model_file", farboards.fakeboard.model_file)
     monkeypatch.setattr(collector, "_WAIT_FOR_LOCK_S", 0)
-    monkeypatch.setattr(collect, "_FIRST_PAUSE_S", 0.005)
-    monkeypatch.setattr(collect, "_LONGEST_PAUSE_S", 0.02)
+    monkeypatch.setattr(losses, "_FIRST_PAUSE_S", 0.005)
+    monkeypatch.setattr(losses, "_LONGEST_PAUSE_S", 0.02)
     return folder
 
 

@@ -19,9 +19,13 @@ from mosegedge.data import SegmentationSet, cached
 from mosegedge.data.scenes import SceneSet
 from mosegedge.export.bundle import load_bundle
 from mosegedge.space import SearchSpace
+from mosegedge.supernet import place as place_module
 from mosegedge.supernet.checkpoint import SupernetInfo, save_supernet, supernet_info
+from mosegedge.supernet.evaluate import InheritedEvaluator
 from mosegedge.supernet.model import Supernet
+from mosegedge.supernet.place import Place
 
+FIRST_CPU = torch.device("cpu", 0)
 SPACE = SearchSpace.load("nano:96x192:19")
 CODE = "0 00 001100 001100 00111100 001100"
 FEW = ["--steps", "1", "--batch-size", "2"]
@@ -114,6 +118,7 @@ def test_a_plan_without_its_pictures_says_so(run: Run, monkeypatch: pytest.Monke
         (["train", "--stage", "pretrain", "--output", "run"], 2, "--data-root DIR"),
         (["train", "--stage", "pretrain", "--encoder", "demo", "--output", "run"], 2, "not from --encoder demo"),
         (["train", "--encoder", "none", "--output", "run"], 6, "no checkpoint none"),
+        (["train", "--space", "nano", "--guide-pictures", "0", "--output", "run"], 2, "guide_pictures is 0"),
         (["retrain", CODE, "--output", "run"], 2, "--from-scratch"),
         (["retrain", CODE, "--supernet", "demo", "--from-scratch", "--output", "run"], 2, "Give one of"),
         (["retrain", "9", "--from-scratch", "--output", "run"], 2, "A code has 29 digits"),
@@ -143,7 +148,9 @@ def test_a_launcher_that_says_nonsense_is_told_so(
     assert not (folder / "run").exists()
 
 
-def test_a_retrained_network_is_scored_and_exported_with_its_own_weights(run: Run, folder: Path) -> None:
+def test_a_retrained_network_is_scored_and_exported_with_its_own_weights(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arguments = ("--supernet", "supernet.safetensors", *FEW, "--output", "network", "--on", "cpu", "--json")
     code, out, err = run("retrain", CODE, *arguments)
     assert code == 0, err
@@ -160,8 +167,36 @@ def test_a_retrained_network_is_scored_and_exported_with_its_own_weights(run: Ru
     own = load_network(folder / "network/network.safetensors").subnet.state_dict()
     assert all(torch.equal(tensor, own[name]) for name, tensor in exported.items())
 
+    swapped = cached(SceneSet("guide", 4))
+    swapped.classes = swapped.classes[::-1]
+    monkeypatch.setattr("mosegedge.cli.weights.open_data", lambda *_: swapped)
+    code, _, err = run("export", "network", "--output", "swapped", "--no-build")
+    assert (code, (folder / "swapped").exists()) == (6, False), err
+    assert "was trained on other classes than those of scenes" in err
 
-def test_an_encoder_is_pretrained_and_a_supernet_starts_from_it(run: Run, folder: Path) -> None:
+
+def watched_places(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """Learns where a training computes and where its networks are scored; --on cpu means the first CPU from here on."""
+    places: dict[str, object] = {}
+    supernet, evaluator = Place.hold, InheritedEvaluator.__init__
+
+    def hold(place: Place, network: torch.nn.Module, *, channels_last: bool) -> torch.nn.Module:
+        places["trained"] = place.device
+        return supernet(place, network, channels_last=channels_last)
+
+    def begin(self: InheritedEvaluator, *arguments: object, **options: object) -> None:
+        places["scored"], places["pictures"] = options["device"], options["guide_pictures"]
+        evaluator(self, *arguments, **options)
+
+    monkeypatch.setattr(place_module, "device_named", lambda name: {"cpu": FIRST_CPU}[name])
+    monkeypatch.setattr(Place, "hold", hold)
+    monkeypatch.setattr(InheritedEvaluator, "__init__", begin)
+    return places
+
+
+def test_an_encoder_is_pretrained_and_a_supernet_starts_from_it(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     start = ("--space", "nano:96x192:19", "--on", "cpu", "--json")
     code, out, err = run("train", "--stage", "pretrain", "--data-root", "classes", *FEW, *start, "--output", "encoder")
     assert code == 0, err
@@ -170,8 +205,13 @@ def test_an_encoder_is_pretrained_and_a_supernet_starts_from_it(run: Run, folder
     printed = err.split("Next: mosegedge ")[1].splitlines()[0]
     code, out, err = run(*shlex.split(printed), "--dry-run", "--json")
     assert (code, json.loads(out)["space"]) == (0, "nano:96x192:19"), err
-    code, out, err = run("train", "--encoder", "encoder", *FEW, *start, "--output", "trained")
+    places = watched_places(monkeypatch)
+    scored = ("--guide-pictures", "3")
+    code, out, err = run("train", "--encoder", "encoder", *FEW, *start, *scored, "--output", "trained")
     assert code == 0, err
-    assert set(json.loads(out)["scores"]) == {"smallest", "middle", "largest"}
+    result = json.loads(out)
+    assert set(result["scores"]) == {"smallest", "middle", "largest"}
+    assert result["guide_pictures"] == 3
+    assert places == {"trained": FIRST_CPU, "scored": FIRST_CPU, "pictures": 3}
     training = supernet_info(folder / "trained/supernet.safetensors").training
     assert (training["recipe"], training["steps"], len(training["encoder"])) == ("scenes", 1, 64)

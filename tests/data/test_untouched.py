@@ -10,8 +10,9 @@ import torch
 from mosegedge.data import batches as training
 from mosegedge.data import transforms
 from mosegedge.data.batches import batches
+from mosegedge.data.prepared import PictureCache
 from mosegedge.data.scenes import SceneSet
-from mosegedge.supernet.evaluate import PictureCache, spread_indices
+from mosegedge.supernet.evaluate import spread_indices
 
 PACKAGE = Path(transforms.__file__).parents[1]
 
@@ -23,7 +24,7 @@ def test_validation_never_sees_training_augmentations(monkeypatch):
     for module in (transforms, training):
         monkeypatch.setattr(module, "augment", refuse)
     val = SceneSet("val", 2)
-    first, second = (PictureCache(val, spread_indices(val, 2)).batches((96, 192))[0] for _ in range(2))
+    first, second = (next(PictureCache(val, spread_indices(val, 2)).batches((96, 192))) for _ in range(2))
     assert torch.equal(first, second)
     assert torch.equal(first, transforms.to_batch([val.read(0), val.read(1)], (96, 192)))
 

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mosegedge.data import IGNORE, Sample
+from mosegedge.data.prepared import PictureCache
 from mosegedge.data.transforms import MEAN, STD, augment, field_of, to_batch
-from mosegedge.supernet.evaluate import PictureCache, confusion_of, labels_of
+from mosegedge.supernet.evaluate import confusion_of, labels_of
 
 SIDES = st.integers(20, 700)
 
@@ -73,7 +74,8 @@ def test_labels_are_compared_at_the_size_of_each_picture():
         return torch.cat([-(values - label).abs() for label in range(3)], dim=1)
 
     matrix = confusion_of(from_colours, pictures, (256, 256))
-    assert matrix.counts.sum() == sum(int((mask != IGNORE).sum()) for mask in pictures.masks)
+    (batch,) = pictures.labelled((256, 256))
+    assert matrix.counts.sum() == sum(int((mask != IGNORE).sum()) for mask in batch.masks)
     assert matrix.iou()[:2].min() > 0.97
-    for mask in pictures.masks:
+    for mask in batch.masks:
         assert labels_of(torch.zeros(3, 16, 16), mask.shape, (256, 256)).shape == mask.shape

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from mosegedge.devices import list_devices, load_device
 from mosegedge.devices.backends import get_backend
 from mosegedge.devices.connection import connect
-from mosegedge.devices.devices_file import checked_tables
-from mosegedge.devices.inventory import Device, definitions, find_definition, template_names
+from mosegedge.devices.devices_file import checked_table
+from mosegedge.devices.inventory import Device, find_definition, mistakes, read_inventory, template_names
 from mosegedge.errors import DeviceError
 
 TEMPLATES = [
@@ -57,7 +57,7 @@ def test_the_templates_are_these():
 def test_every_template_is_a_table_that_a_user_could_write(name):
     text = (resources.files("mosegedge.devices") / "templates.toml").read_text()
     table = tomllib.loads(text)[name]
-    assert checked_tables({name: table}, Path("templates.toml"))[name] == table
+    assert checked_table(name, table, Path("templates.toml")) == table
     device = find_definition(name).device
     assert device.description
     assert set(get_backend(device.backend).checked_settings(device.settings, name)) >= set(device.settings)
@@ -121,7 +121,7 @@ def test_every_field_knows_where_it_comes_from(tmp_path):
 
 def test_a_change_can_be_tried_before_it_is_written(tmp_path):
     path = tmp_path / "devices.toml"
-    assert definitions(instead={path: '[a]\ntemplate = "local"\nthreads = 2\n'})["a"].device.threads == 2
+    assert read_inventory(instead={path: '[a]\ntemplate = "local"\nthreads = 2\n'}).usable["a"].device.threads == 2
     assert not path.exists()
 
 
@@ -131,7 +131,7 @@ def test_a_change_can_be_tried_before_it_is_written(tmp_path):
         ('backend = "tensorr"', ["tensorr", "'tensorrt'", "onnxruntime"]),
         ('[a.settings]\nprovidr = "x"', ["providr", "provider", "devices.toml: [a]"]),
         ('backend = "torch"\n[a.settings]\nmode = "fast"', ["'fast'", "eager, graph"]),
-        ('connection = "pigeon"', ["a.connection", "local"]),
+        ('connection = "pigeon"', ["[a] connection", "local, ssh"]),
     ],
 )
 def test_an_unknown_backend_setting_or_value_is_answered_with_the_known_ones(tmp_path, text, words):
@@ -172,26 +172,45 @@ def test_an_unknown_device_is_answered_with_the_known_ones_and_the_lines_to_writ
 
 
 @pytest.mark.parametrize(
-    ("text", "word"),
+    ("text", "device", "said"),
     [
-        ("[a\n", "TOML"),
-        ("threads = 1\n", "threads"),
-        ('[a]\ntemplate = "nothing"\n', "nothing"),
-        ("[a]\n", "template"),
-        ('[a]\ntemplate = "local"\nthreads = "many"\n', "a.threads"),
-        ('[a]\ntemplate = "local"\nthreads = 0\n', "a.threads"),
-        ('[a]\ntemplate = "local"\nopset = 18\n', "a.opset"),
-        ('[a]\ntemplate = "local"\ncolour = "red"\n', "a.colour"),
-        ('[a]\ntemplate = "local"\nconnection = "pigeon"\n', "a.connection"),
-        ('["a/../b"]\ntemplate = "local"\n', "a/../b"),
-        ('[""]\ntemplate = "local"\n', "name"),
+        ("threads = 1\n", "threads", "threads = 1 belongs to no device."),
+        ('[a]\ntemplate = "nothing"\n', "a", "'nothing', which does not exist."),
+        ("[a]\n", "a", "the template 'a', which does not exist."),
+        ('[a]\ntemplate = "local"\nthreads = "many"\n', "a", 'line 3: [a] threads is "many"; it has to be'),
+        ('[a]\ntemplate = "local"\nthreads = 0\n', "a", "threads is 0; it has to be a whole number from 1 to 1024."),
+        ("[a]\nthreads = true\n", "a", "line 2: [a] threads is true; it has to be a whole number"),
+        ('[a]\ntemplate = "local"\nopset = 18\n', "a", "[a] opset is 18; it has to be a whole number from 11 to 17."),
+        ('# [a]\n["a"]\nthread = 2\n', "a", "line 3: [a] thread: a device has no field of this name."),
+        ('[a]\nthread = 2\n', "a", "Did you mean threads?"),
+        ('[a]\nsoc_version = "x"\n', "a", "What only its backend knows goes below [a.settings]."),
+        ("[a]\naddress = 10.0\n", "a", "[a] address is 10.0; it has to be a text in quotes."),
+        ('[a]\nprecision = "fp61"\n', "a", 'one of fp32, fp16, bf16, int8. Did you mean "fp16"?'),
+        ('[a]\nsettings = "x"\n', "a", "it has to be a table of its own"),
+        ("[b]\nmode = 3\n[a.settings]\nmode = 3\n", "a", "line 4: [a.settings] mode is 3; it has to be a text"),
+        ('["a/../b"]\ntemplate = "local"\n', "a/../b", "'a/../b' is no name for a device."),
+        ('[""]\ntemplate = "local"\n', "", "'' is no name for a device."),
+        ('[base]\nthreads = 0\n[a]\ntemplate = "base"\n', "a", "starts from base, which cannot be used."),
+        ('[local]\nthreads = 0\n', "local", "threads is 0"),
     ],
-)
-def test_a_wrong_file_is_named_with_the_field(tmp_path, text, word):
-    write(tmp_path, text)
+)  # fmt: skip
+def test_a_wrong_table_is_named_in_plain_words_and_keeps_no_other_device_from_working(tmp_path, text, device, said):
+    write(tmp_path, f'{text}[good]\ntemplate = "openvino"\nthreads = 2\n')
     with pytest.raises(DeviceError) as error:
-        list_devices()
-    assert word in str(error.value)
+        load_device(device)
+    assert said in str(error.value)
+    assert str(tmp_path / "devices.toml") in error.value.what
+    assert load_device("good").threads == 2
+    listed = [found.name for found in list_devices()]
+    assert "good" in listed
+    assert device not in listed
+    assert str(mistakes()[device]) == str(error.value)
+
+
+def test_a_file_that_is_no_toml_is_an_error(tmp_path):
+    write(tmp_path, "[a\n")
+    with pytest.raises(DeviceError, match="TOML"):
+        load_device("local")
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):

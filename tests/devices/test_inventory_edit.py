@@ -131,9 +131,9 @@ def test_other_ways_to_write_a_table_are_understood(folder, text):
         ("box", {"address": "h"}, ["template", "rtx, jetson"]),
         ("box", {"template": "rtxx", "address": "h"}, ["'rtxx'", "rtx"]),
         ("box", {"template": "local", "backend": "nothing"}, ["'nothing'", "onnxruntime"]),
-        ("box", {"template": "local", "threads": "many"}, ["box.threads", "integer"]),
-        ("box", {"template": "local", "threads": "0"}, ["box.threads"]),
-        ("box", {"template": "local", "precision": "fp64"}, ["box.precision", "fp16"]),
+        ("box", {"template": "local", "threads": "many"}, ["[box] threads", "a whole number from 1 to 1024"]),
+        ("box", {"template": "local", "threads": "0"}, ["[box] threads"]),
+        ("box", {"template": "local", "precision": "fp64"}, ["[box] precision", "fp16"]),
         ("box", {"template": "local", "soc_version": "x"}, ["soc_version", "provider"]),
         ("box", {"template": "atlas200dk", "atc": "moon"}, ["'moon'", "board, host"]),
         ("../box", {"template": "local"}, ["../box"]),
@@ -167,6 +167,16 @@ def test_a_device_that_another_one_starts_from_is_kept(file):
     with pytest.raises(DeviceError, match="desk cannot be taken out"):
         remove_device("desk")
     assert file.read_text() == before
+
+
+def test_a_mistake_that_was_there_before_does_not_keep_others_from_being_changed(folder):
+    path = folder / "devices.toml"
+    path.write_text('[wrong]\ncolour = "red"\n')
+    assert add_device("box", {"template": "local", "threads": "2"}).device.threads == 2
+    remove_device("box")
+    assert path.read_text() == '[wrong]\ncolour = "red"\n'
+    add_device("wrong", {"template": "local"}, replace=True)
+    assert load_device("wrong").backend == "onnxruntime"
 
 
 def test_a_damaged_file_is_left_alone(folder):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosegedge.devices import Device, load_device
-from mosegedge.profiling import building, check_loop, collect
+from mosegedge.profiling import building, check_loop, losses
 from mosegedge.profiling.models import ModelFile
 from mosegedge.profiling.plan import Item, Plan
 from mosegedge.profiling.roofline import ProbeSpec
@@ -27,6 +27,7 @@ FAILING_LAYER = "FAKE_FAILING_LAYER"
 TROUBLED_LAYER = "FAKE_TROUBLED_LAYER"
 DEADLY_LAYER = "FAKE_DEADLY_LAYER"
 FAILING_NETWORKS = "FAKE_FAILING_NETWORKS"
+DEADLY_NETWORK = "FAKE_DEADLY_NETWORK"
 
 
 def layer_us(spec: LayerSpec) -> float:
@@ -69,6 +70,8 @@ def network_file(agent: object, space: SearchSpace, network: Architecture, descr
     content: dict[str, object] = {"key": str(network), "us": network_us(space, network)}
     if str(network).startswith(os.environ.get(FAILING_NETWORKS, "none")):
         content["fail"] = "no kernel for this network"
+    if str(network) == os.environ.get(DEADLY_NETWORK):
+        content["deadly"] = True
     return ModelFile(json.dumps(content).encode())
 
 
@@ -100,8 +103,8 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Device:
     monkeypatch.chdir(folder)
     monkeypatch.setattr(building, "model_file", model_file)
     monkeypatch.setattr(check_loop, "network_file", network_file)
-    monkeypatch.setattr(collect, "_FIRST_PAUSE_S", 0.005)
-    monkeypatch.setattr(collect, "_LONGEST_PAUSE_S", 0.02)
+    monkeypatch.setattr(losses, "_FIRST_PAUSE_S", 0.005)
+    monkeypatch.setattr(losses, "_LONGEST_PAUSE_S", 0.02)
     return load_device("board")
 
 

@@ -181,6 +181,31 @@ def test_networks_that_the_device_does_not_run_are_left_out_until_they_are_too_m
         check_profile("board/nano-fp32", board, settings=CheckSettings(networks=12, rounds=4, seed=4))
 
 
+def test_an_agent_that_dies_is_started_again_and_the_check_is_that_of_an_undisturbed_one(board):
+    Path("deaths").write_text("60 3 100")
+    checked = check_profile("board/nano-fp32", board, settings=SMALL)
+    records = [json.loads(line) for line in (SERIES / "v2.journal.jsonl").read_text().splitlines()]
+    told = [record for record in records if record["type"] in ("event", "resumed")]
+    assert [record["type"] for record in told] == ["event", "resumed"] * 3
+    assert "with status -9" in told[0]["text"]
+    assert Path("deaths").read_text() == ""
+    undisturbed = check_profile("board/nano-fp32/v1", board, settings=SMALL)
+    assert checked.networks == undisturbed.networks
+    assert checked.certificate == undisturbed.certificate
+
+
+def test_a_network_that_takes_the_agent_down_again_and_again_is_left_out(board, monkeypatch):
+    fresh = fresh_networks(load_profile("board/nano-fp32"), SPACE, 12, np.random.default_rng(SMALL.seed))
+    codes = [str(network) for network in fresh]
+    monkeypatch.setenv(fakeboard.DEADLY_NETWORK, codes[4])
+    checked = check_profile("board/nano-fp32", board, settings=SMALL)
+    assert {entry.code for entry in checked.networks if entry.role == "check"} == set(codes) - {codes[4]}
+    records = [json.loads(line) for line in (SERIES / "v2.journal.jsonl").read_text().splitlines()]
+    assert [record["code"] for record in records if record["type"] == "crash"] == [codes[4]] * 3
+    (failure,) = [record for record in records if record["type"] == "failed"]
+    assert failure["error"].startswith("The agent died 3 times in a row with it: ")
+
+
 def test_a_budget_ends_after_two_rounds_at_least(board):
     checked = check_profile("board/nano-fp32", board, settings=CheckSettings(networks=6, rounds=9, budget_s=1e-6))
     end = json.loads((SERIES / "v2.journal.jsonl").read_text().splitlines()[-1])

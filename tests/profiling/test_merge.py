@@ -155,7 +155,8 @@ def protocol(**changes):
         ({"device": device(hardware={"cpu": "z", "cores": 2})}, "hardware: cpu: x and z"),
         ({"device": device(settings={"graph": "off"})}, "settings"),
         ({"device": device(backend="torch")}, "backend: onnxruntime and torch"),
-        ({"protocol": protocol(statistic="quantile10")}, "statistic: median and quantile10"),
+        ({"protocol": protocol(statistic="quantile10")}, "are 10 % quantiles, those of local/nano-fp32/v1 medians"),
+        ({"protocol": protocol(statistic="quantile10", threads=2)}, "statistic: median and quantile10"),
         ({"protocol": protocol(clock="device")}, "clock: host and device"),
         ({"protocol": protocol(threads=2)}, "threads: 1 and 2"),
         ({"protocol": protocol(affinity=None)}, r"affinity: \[0\] and None"),
@@ -181,6 +182,14 @@ def test_a_refusal_names_the_commands_that_help():
     with pytest.raises(ProfileError) as refused:
         require_mergeable(PROFILE, make_profile(2, protocol=protocol(opset=18)))
     assert "measure again: mosegedge profile --device local" in refused.value.fix
+    noisy = make_profile(2, protocol=protocol(statistic="quantile10"))
+    for pair in ((PROFILE, noisy), (noisy, PROFILE)):
+        with pytest.raises(ProfileError) as refused:
+            require_mergeable(*pair)
+        assert refused.value.fix.startswith(
+            f"Measure {noisy.name} again while nothing else runs on the device: mosegedge"
+        )
+        assert refused.value.fix.endswith(f"{PROFILE.name} is the one to rely on.")
     with pytest.raises(ProfileError, match="same profile"):
         require_mergeable(PROFILE, PROFILE)
     networks_alone = make_profile(2, entries=[], protocol=protocol(scales=[0, 3]))

@@ -79,6 +79,23 @@ def test_every_device_is_named_and_shows_its_profile_and_its_latencies(two_devic
     assert all("digest" not in reason for reason in report.left_out)
 
 
+def test_what_the_first_of_several_devices_takes_is_never_without_its_name(two_devices):
+    run, sources = two_devices
+    manifest = json.loads((run / "run.json").read_text())
+    manifest["settings"]["objectives"].append("memory")
+    (run / "run.json").write_text(json.dumps(manifest))
+    for name in ("archive.jsonl", "baselines.jsonl"):
+        lines = [json.loads(line) for line in (run / name).read_text().splitlines()]
+        lines = [{**line, "costs": {**line["costs"], "memory": [9.0, 0.0]}} for line in lines]
+        (run / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    content = json.loads((run / "front.json").read_text())
+    content["chosen"] = [{**one, "costs": {**one["costs"], "memory": [9.0, 0.0]}} for one in content["chosen"]]
+    (run / "front.json").write_text(json.dumps(content))
+    page = build_report(run, created=date(2026, 1, 2), pictures=0, sources=sources).path.read_text()
+    assert "Accuracy against memory on local, MiB" in page
+    assert "memory, MiB" not in page
+
+
 def test_hypervolumes_are_those_of_all_objectives(two_devices, tmp_path):
     run, _ = two_devices
     both = volumes(read_run(run))

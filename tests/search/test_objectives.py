@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from standin import PROVENANCE, SPACE, Latency, evaluate
 
+from mosegedge.cli.search_text import text_of
 from mosegedge.errors import InfeasibleError, ProfileError, SearchError, UsageError
 from mosegedge.search.archive import Archive, Candidate, front_of, objectives
 from mosegedge.search.config import PAPER, InnerSettings, configuration
@@ -80,7 +81,9 @@ def test_accuracy_and_latency_alone_give_the_archive_that_they_always_gave(tmp_p
 
 def test_two_devices_have_their_fronts_and_a_common_one(tmp_path):
     config = replace(SMALL, objectives=TWO_DEVICES)
-    result = search(tmp_path, config, others={"latency@wide": Wide()}).run(evaluate)
+    provenance = replace(PROVENANCE, label="board")
+    devices = Search(SPACE, Latency(), config, tmp_path, provenance, others={"latency@wide": Wide()})
+    result = devices.run(evaluate)
     candidates = Archive(tmp_path / "archive.jsonl").candidates
     codes = encode([candidate.architecture for candidate in candidates])
     assert [c.costs["latency@wide"][0] for c in candidates] == pytest.approx(Wide().predict(codes)[0], abs=1e-6)
@@ -95,7 +98,12 @@ def test_two_devices_have_their_fronts_and_a_common_one(tmp_path):
         assert not ((values <= own).all(axis=1) & (values < own).any(axis=1)).any()
     common = {c.architecture for c in result.front}
     assert common > {c.architecture for c in result.fronts["latency"]}
+    header, *_, first, second, _ = text_of(result).splitlines()
+    assert header.split(maxsplit=3)[3] == "latency on board  latency on wide, ms"
+    assert first == f"front of latency on board against mIoU: {len(result.fronts['latency'])} networks"
+    assert second == f"front of latency on wide against mIoU: {len(result.fronts['latency@wide'])} networks"
     stored = json.loads((tmp_path / "front.json").read_text())
+    assert stored["devices"] == {"latency": "board", "latency@wide": "wide"}
     assert stored["objectives"] == list(TWO_DEVICES)
     assert stored["fronts"]["latency@wide"] == [str(c.architecture) for c in result.fronts["latency@wide"]]
     lines = [json.loads(line) for line in (tmp_path / "generations.jsonl").read_text().splitlines()]

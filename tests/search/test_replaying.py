@@ -97,12 +97,61 @@ def test_a_replay_has_its_own_limit_and_leaves_no_folder_half_written(finished, 
     assert not (tmp_path / "none").exists()
 
 
-def test_a_target_that_the_other_device_does_not_know_is_not_picked_by(finished, tmp_path):
-    run = read_stored(finished)
-    for pick, kept in (("latency@atlas=30", "spread"), ("latency=2", "latency=2")):
-        asked = replace(run, config=replace(run.config, pick=pick))
-        replay(asked, OneDevice(), tmp_path / kept, space=SPACE)
-        assert read_stored(tmp_path / kept).config.pick == kept
+def with_settings(run, **settings):
+    return replace(run, config=replace(run.config, **settings))
+
+
+@pytest.mark.parametrize(
+    ("pick", "kept", "reason"),
+    [
+        ("latency@atlas=30", "spread", "nothing is known of atlas, only of wide"),
+        ("latency=2", "latency=2", ""),
+        ("latency@wide=2", "latency=2", ""),
+        ("knee", "knee", ""),
+    ],
+)
+def test_a_target_that_the_other_device_does_not_know_is_not_picked_by_and_the_result_says_so(
+    finished, tmp_path, pick, kept, reason
+):
+    changed = replay(with_settings(read_stored(finished), pick=pick), OneDevice(), tmp_path / "wide", space=SPACE)
+    assert read_stored(tmp_path / "wide").config.pick == kept
+    replaced = [{"setting": "pick", "there": pick, "here": kept, "reason": reason}] if reason else []
+    assert json.loads((tmp_path / "wide" / "replay.json").read_text())["replaced"] == replaced
+    assert [one.text() for one in changed.replaced] == [
+        f"The pick of this replay: {kept} in the place of {pick}, since {reason}." for _ in replaced
+    ]
+
+
+def test_what_the_user_picks_by_is_refused_where_it_is_unknown_and_taken_where_it_is_not(finished, tmp_path):
+    run = with_settings(read_stored(finished), pick="latency@atlas=30")
+    for pick, said in (("latency@atlas=3", "only of wide"), ("energy=3", "no objective here"), ("best", "picked by")):
+        with pytest.raises(UsageError, match=said) as refused:
+            replay(run, OneDevice(), tmp_path / "wide", space=SPACE, pick=pick)
+        assert pick in refused.value.what
+        assert not (tmp_path / "wide").exists()
+    changed = replay(run, OneDevice(), tmp_path / "wide", space=SPACE, pick="latency=2")
+    assert changed.replaced == ()
+    assert read_stored(tmp_path / "wide").config.pick == "latency=2"
+
+
+def test_settings_of_the_other_devices_are_named_with_what_takes_their_place(finished, tmp_path):
+    limits = (Limit(objective="latency@atlas", bound=9.0), Limit(objective="miou", bound=0.1))
+    asked = {"objectives": ("miou", "latency", "params", "latency@atlas"), "limits": limits, "max_latency_ms": 40.0}
+    stored = read_stored(finished)
+    known = [replace(one, costs={"latency@atlas": (one.latency_ms, 0.0)}) for one in stored.candidates]
+    run = replace(with_settings(stored, **asked, latency="measured"), candidates=tuple(known))
+    changed = replay(run, OneDevice(), tmp_path / "wide", space=SPACE, max_latency_ms=30.0)
+    assert [(one.setting, one.there, one.here) for one in changed.replaced] == [
+        ("objectives", "miou, latency, params, latency@atlas", "miou, latency, params"),
+        ("limits", "latency at most 40 ms and latency on atlas at most 9 ms", "latency at most 30 ms"),
+        ("latency", "measured", "predicted"),
+    ]
+    assert changed.result.devices == {"latency": "wide"}
+    without = replay(run, OneDevice(), tmp_path / "without", space=SPACE).replaced[1]
+    assert without.text() == (
+        "The limits of this replay: without latency at most 40 ms and latency on atlas at most 9 ms, "
+        "since they were meant for other devices."
+    )
 
 
 def test_a_search_does_not_go_on_in_a_replay(finished, tmp_path):

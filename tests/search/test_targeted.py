@@ -191,9 +191,27 @@ def test_pictures_of_other_classes_are_refused(tmp_path, scoring):
         search(tmp_path / "run", replace(scoring, train=Two("train"), guide=Two("guide")))
 
 
+def test_a_supernet_that_knows_its_classes_scores_on_no_others(tmp_path, scoring):
+    info = SupernetInfo(space=SPACE, data="noise", step=0, training={}, classes=("a", "c", "b"))
+    path = tmp_path / "supernet.safetensors"
+    save_supernet(path, Supernet(SPACE, torch.Generator().manual_seed(0)), info)
+    swapped = replace(scoring, supernet=path)
+    for refused in (lambda: search(tmp_path / "run", swapped), swapped.alone):
+        with pytest.raises(CheckpointError, match="class 1 is 'c' in it and 'b' here"):
+            refused()
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_missing_supernet_is_named(tmp_path, scoring):
     with pytest.raises(CheckpointError, match="gone"):
         search(tmp_path / "run", replace(scoring, supernet=tmp_path / "gone.safetensors"))
+
+
+def test_processes_of_one_machine_share_its_memory_for_pictures(scoring, monkeypatch):
+    asked = []
+    monkeypatch.setattr("mosegedge.search.scoring.usual_bytes", lambda processes: asked.append(processes) or 0)
+    replace(scoring, processes=4).alone()
+    assert asked == [4]
 
 
 @pytest.mark.parametrize("wrong", [{"statistics_pictures": 0}, {"guide_pictures": 0}])

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from mosegedge.data import cached
+from mosegedge.data.prepared import PictureCache
 from mosegedge.data.scenes import SceneSet
 from mosegedge.errors import CheckpointError, UsageError
+from mosegedge.networks.subnet import SubNet
 from mosegedge.space import SearchSpace
+from mosegedge.supernet import evaluate
 from mosegedge.supernet.checkpoint import SupernetInfo, load_supernet, save_supernet
-from mosegedge.supernet.evaluate import InheritedEvaluator, PictureCache, confusion_of, labels_of, spread_indices
+from mosegedge.supernet.evaluate import InheritedEvaluator, confusion_of, labels_of, spread_indices
 from mosegedge.supernet.model import Supernet
 
 SPACE = SearchSpace.load("nano:96x192:19")
@@ -39,6 +44,30 @@ def test_score_does_not_depend_on_what_was_scored_before(evaluator: InheritedEva
     assert evaluator(SPACE.smallest) == alone
 
 
+def test_score_does_not_depend_on_the_memory_for_pictures(evaluator: InheritedEvaluator) -> None:
+    guide, train = SceneSet("guide", 5), SceneSet("train", 16)
+    without = InheritedEvaluator(evaluator.supernet, train, guide, statistics_pictures=16, most_bytes=0)
+    assert np.array_equal(without.confusion(SPACE.smallest).counts, evaluator.confusion(SPACE.smallest).counts)
+
+
+def test_networks_and_pictures_are_where_they_shall_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere, seen = torch.device("meta"), []  # which computes shapes alone, and refuses what lies anywhere else
+
+    def statistics(subnet: SubNet, batches: Iterable[torch.Tensor]) -> None:
+        seen.extend(tensor.device for tensor in (*subnet.state_dict().values(), *batches))
+
+    def labels(logits: torch.Tensor, shape: tuple[int, ...], _size: tuple[int, int]) -> NDArray[np.uint8]:
+        seen.append(logits.device)
+        return np.zeros(shape, np.uint8)
+
+    monkeypatch.setattr(evaluate, "reestimate_statistics", statistics)
+    monkeypatch.setattr(evaluate, "labels_of", labels)
+    supernet = Supernet(SPACE, torch.Generator().manual_seed(0))
+    InheritedEvaluator(supernet, SceneSet("train", 8), SceneSet("guide", 2), device=elsewhere)(SPACE.smallest)
+    assert len(seen) > 3
+    assert set(seen) == {elsewhere}
+
+
 def test_every_labelled_pixel_is_counted_at_label_size(evaluator: InheritedEvaluator) -> None:
     guide = SceneSet("guide", 5)
     labelled = sum(int((guide.read(index).mask != 255).sum()) for index in range(5))
@@ -48,7 +77,7 @@ def test_every_labelled_pixel_is_counted_at_label_size(evaluator: InheritedEvalu
 def test_perfect_prediction_scores_one() -> None:
     guide = SceneSet("guide", 3)
     pictures = PictureCache(guide, (0, 1, 2))
-    held = np.stack(pictures.masks)
+    held = np.stack(next(pictures.labelled((64, 128))).masks)
     masks = torch.from_numpy(np.where(held == 255, 0, held)).long()
     logits = torch.nn.functional.one_hot(masks, 19).permute(0, 3, 1, 2).float()
     assert confusion_of(lambda _batch: logits, pictures, (64, 128)).miou == 1.0

@@ -11,7 +11,8 @@ ENVIRONMENT = {"WORLD_SIZE": "4", "RANK": "2", "MASTER_ADDR": "a", "MASTER_PORT"
 
 
 def test_a_member_is_read_from_the_environment_of_torchrun():
-    assert member_from(ENVIRONMENT) == Member(rank=2, size=4, host="a", port=5, hosted=False)
+    assert member_from(ENVIRONMENT) == Member(rank=2, size=4, beside=4, host="a", port=5)
+    assert member_from({**ENVIRONMENT, "LOCAL_WORLD_SIZE": "2"}).beside == 2
     assert member_from({**ENVIRONMENT, "TORCHELASTIC_USE_AGENT_STORE": "True"}).hosted
 
 
@@ -23,6 +24,7 @@ def test_a_member_is_read_from_the_environment_of_torchrun():
         ({"MASTER_ADDR": ""}, "MASTER_ADDR is not set"),
         ({"MASTER_PORT": ""}, "MASTER_PORT is not set"),
         ({"WORLD_SIZE": "0"}, "^WORLD_SIZE is 0"),
+        ({"LOCAL_WORLD_SIZE": "0"}, "LOCAL_WORLD_SIZE is 0"),
     ],
 )
 def test_an_environment_that_makes_no_sense_is_refused(changed, said):

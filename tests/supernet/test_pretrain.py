@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file
 from stopping import Losses, StopAt
@@ -60,6 +63,20 @@ def test_batches_depend_on_seed_and_step_and_every_process_makes_its_own_part(pi
     parts = [batches(0, slice(0, 2)), batches(0, slice(2, 4))]
     for step in range(3):
         assert torch.equal(torch.cat([part[step] for part in parts]), whole[step])
+
+
+def test_all_workers_make_batches_at_once(pictures: ClassFolders, monkeypatch: pytest.MonkeyPatch) -> None:
+    four, calls = threading.Barrier(4, timeout=10), itertools.count()
+
+    def view(self: ClassFolders, index: int, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+        if next(calls) < 4:
+            four.wait()  # in vain, were fewer than four views made at once
+        return np.zeros((size, size, 3), np.uint8)
+
+    monkeypatch.setattr(ClassFolders, "view", view)
+    stream = ClassStream(pictures, size=8, batch_size=1, seed=1, start_step=0, rows=slice(0, 1), workers=4)
+    with stream:
+        assert [next(stream).step for _ in range(4)] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("damaged", [b"no picture", b"\x89PNG\r\n\x1a\n" + bytes(4) + b"<>?!"], ids=["text", "chunk"])

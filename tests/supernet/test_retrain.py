@@ -12,13 +12,14 @@ from safetensors.torch import load_file
 from stopping import StopAt
 
 from mosegedge.data import SegmentationSet, cached
+from mosegedge.data.prepared import PictureCache
 from mosegedge.data.scenes import SceneSet
 from mosegedge.errors import CheckpointError, UsageError
 from mosegedge.networks.training import TrainingNetwork
 from mosegedge.progress import Silent
 from mosegedge.space import SearchSpace
 from mosegedge.supernet.checkpoint import SupernetInfo, save_supernet
-from mosegedge.supernet.evaluate import PictureCache, confusion_of
+from mosegedge.supernet.evaluate import confusion_of
 from mosegedge.supernet.model import Supernet
 from mosegedge.supernet.network import load_network, network_path
 from mosegedge.supernet.retrain import retrain_network

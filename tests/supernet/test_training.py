@@ -26,7 +26,7 @@ from mosegedge.space import SearchSpace
 from mosegedge.space.architecture import DIGITS, SCALE, STAGES, STEM_DEPTH, STEM_WIDTH
 from mosegedge.space.codes import LOWER_BOUNDS, UPPER_BOUNDS
 from mosegedge.supernet.activation import networks_of_step, openings, stages
-from mosegedge.supernet.checkpoint import load_supernet
+from mosegedge.supernet.checkpoint import load_supernet, read_tensors, write_tensors
 from mosegedge.supernet.schedule import TrainConfig
 from mosegedge.supernet.state import STATE_FILE
 from mosegedge.supernet.train import train_supernet
@@ -102,10 +102,12 @@ def test_other_settings_are_refused_and_nothing_is_lost(pictures: SegmentationSe
 
 
 class Named:
-    """A data set under another name."""
+    """A data set under another name, or with its classes in another order."""
 
-    def __init__(self, inner: SegmentationSet) -> None:
-        self.inner, self.name = inner, "other"
+    def __init__(self, inner: SegmentationSet, name: str = "other", *, swapped: bool = False) -> None:
+        first, second, *rest = inner.classes
+        self.inner, self.name = inner, name
+        self.classes = (second, first, *rest) if swapped else inner.classes
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.inner, name)
@@ -118,6 +120,22 @@ def test_other_data_is_refused(pictures: SegmentationSet, tmp_path: Path) -> Non
     train_supernet(SPACE, pictures, tmp_path, config=replace(CONFIG, steps=1), progress=Silent())
     with pytest.raises(CheckpointError, match="data was scenes"):
         train_supernet(SPACE, Named(pictures), tmp_path, config=replace(CONFIG, steps=1), progress=Silent())
+
+
+def test_classes_in_another_order_are_refused_where_the_file_knows_them(
+    pictures: SegmentationSet, tmp_path: Path
+) -> None:
+    begun = replace(CONFIG, steps=1)
+    supernet = train_supernet(SPACE, pictures, tmp_path, config=begun, progress=Silent())
+    assert load_supernet(supernet)[1].classes == pictures.classes
+    swapped = Named(pictures, "scenes", swapped=True)
+    first, second = pictures.classes[:2]
+    with pytest.raises(CheckpointError, match=f"class 0 is '{first}' in it and '{second}' here"):
+        train_supernet(SPACE, swapped, tmp_path, config=begun, progress=Silent())
+    kind = "mosegedge-training-1"
+    tensors, info = read_tensors(tmp_path / STATE_FILE, kind)
+    write_tensors(tmp_path / STATE_FILE, tensors, kind, replace(info, classes=()))  # as earlier versions did
+    train_supernet(SPACE, swapped, tmp_path, config=begun, progress=Silent())
 
 
 def test_second_training_in_one_folder_is_refused(pictures: SegmentationSet, tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
 
+import freezing
 import numpy as np
 import pytest
 import torch
@@ -33,7 +35,7 @@ from mosegedge.supernet.loss import PixelLoss, segmentation_loss
 from mosegedge.supernet.model import Supernet
 from mosegedge.supernet.place import Place
 from mosegedge.supernet.pretrain import pretrain_encoder
-from mosegedge.supernet.ranks import Ranks, joined
+from mosegedge.supernet.ranks import PATIENCE, Ranks, joined
 from mosegedge.supernet.retrain import retrain_network
 from mosegedge.supernet.sandwich import sandwich_losses
 from mosegedge.supernet.schedule import PretrainConfig, RetrainConfig, TrainConfig
@@ -86,11 +88,22 @@ def main() -> None:
         train_all(Path(sys.argv[1]), Place(ranks=ranks))
 
 
+def launched(rank: int, port: int) -> dict[str, str]:
+    """What torchrun says to a process."""
+    own = {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "MASTER_PORT": str(port)}
+    return own | {"MASTER_ADDR": "127.0.0.1"}
+
+
 def start(rank: int, folder: Path, port: int) -> subprocess.Popen[bytes]:
     """A process as torchrun starts it."""
-    own = {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "MASTER_PORT": str(port)}
-    environment = os.environ | own | {"MASTER_ADDR": "127.0.0.1"}
+    environment = os.environ | launched(rank, port)
     return subprocess.Popen([sys.executable, __file__, str(folder)], env=environment, stderr=subprocess.PIPE)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def test_two_processes_train_what_one_does_and_one_goes_on_after_a_kill(tmp_path: Path) -> None:
@@ -103,9 +116,7 @@ def test_two_processes_train_what_one_does_and_one_goes_on_after_a_kill(tmp_path
             )
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     processes = [start(rank, tmp_path / "two", port) for rank in range(2)]
     alone, curve = train_all(tmp_path / "one", Place())
     ends = [process.communicate()[1].decode() for process in processes]
@@ -129,6 +140,26 @@ def test_two_processes_train_what_one_does_and_one_goes_on_after_a_kill(tmp_path
     for file in ("encoder/encoder", "network/network", "supernet/supernet"):
         expected, found = (load_file(tmp_path / name / f"{file}.safetensors") for name in ("one", "two"))
         assert {name: tensor.shape for name, tensor in expected.items()} == {n: t.shape for n, t in found.items()}
+
+
+def test_a_process_that_freezes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place of the patience of a training, as long as two processes that do nothing need to meet."""
+    port = free_port()
+    command = [sys.executable, freezing.__file__]
+    with subprocess.Popen(command, env=os.environ | launched(1, port), stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        try:
+            assert other.stdout.readline() == b"ready\n"
+            for name, value in launched(0, port).items():
+                monkeypatch.setenv(name, value)
+            with joined(torch.device("cpu"), patience=timedelta(seconds=1.5)) as ranks:
+                assert float(ranks.total(torch.ones(1))) == 2
+                with pytest.raises(TrainingError, match="Another process of the training does not answer") as lost:
+                    ranks.total(torch.ones(1))
+        finally:
+            other.kill()
+    assert (lost.value.exit_code, "last checkpoint" in lost.value.known) == (11, True)
+    assert timedelta(minutes=1) < PATIENCE < timedelta(minutes=10)
 
 
 class Threads:
