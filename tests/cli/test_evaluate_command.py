@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_network(folder / "network/network.safetensors", evaluator().subnet(Architecture.parse(CODE)), info)
     path = folder / "network/network.safetensors"
     guide = pictures("guide")
+    save_network(folder / "swapped.safetensors", load_network(path).subnet, replace(info, classes=guide.classes[::-1]))
     export_trained(folder / "bundle", load_network(path), path=path, guide=guide, opset=17, predicted=None)
     own(folder / "own")
     own(folder / "without", val=0)
@@ -141,6 +143,7 @@ def _sizes(found: dict[str, Any]) -> str:
         ([CODE, "--on", "gpu"], 2, "no processor 'gpu'"),
         (["none.safetensors"], 6, "no checkpoint none.safetensors"),
         (["supernet.safetensors"], 6, "mosegedge-supernet-1"),
+        (["swapped.safetensors"], 6, "was trained on other classes than those of scenes: class 0 is 'bicycle' in it"),
         (["network", "--supernet", "demo"], 2, "Leave --supernet out"),
         (["."], 2, "mosegedge evaluate CODE --supernet ."),
         (["both"], 2, "holds both"),
