@@ -46,10 +46,11 @@ from benchmarks.camvid_report import Record, class_table, draw, draw_samples, re
 from benchmarks.camvid_training import SCORE, Comparison, scored, trained
 from mosegedge.cli.output import progress
 from mosegedge.data import cached, load
+from mosegedge.data.prepared import PictureCache
 from mosegedge.devices import Device, load_device, open_agent
 from mosegedge.errors import UsageError
 from mosegedge.files import write_atomic
-from mosegedge.supernet.evaluate import PictureCache, labels_of
+from mosegedge.supernet.evaluate import labels_of
 from mosegedge.supernet.recipe import changed, load_recipe
 
 _STEPS = ("choose", "measure", "train", "table", "all", "show")
@@ -223,9 +224,9 @@ def samples(comparison: Comparison, record: Record, path: Path, indices: Sequenc
 
 def _guess(network: nn.Module, picture: PictureCache, size: tuple[int, int]) -> Any:
     """Class numbers of one picture at the size of its labels."""
-    (batch,), (mask,) = picture.batches(size), picture.masks
+    (batch,) = picture.labelled(size)
     with torch.no_grad():
-        return labels_of(network(batch)[0], mask.shape, size)
+        return labels_of(network(batch.pictures)[0], batch.masks[0].shape, size)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,14 @@ from torch import nn
 from benchmarks.camvid_networks import Contender
 from benchmarks.camvid_report import Counts
 from mosegedge.data import SegmentationSet
+from mosegedge.data.prepared import PictureCache
 from mosegedge.errors import UsageError
 from mosegedge.files import write_atomic
 from mosegedge.networks.weights import build_with_weights
 from mosegedge.progress import Progress
 from mosegedge.space import Architecture, SearchSpace
 from mosegedge.supernet.checkpoint import read_tensors, write_tensors
-from mosegedge.supernet.evaluate import PictureCache, confusion_of
+from mosegedge.supernet.evaluate import confusion_of
 from mosegedge.supernet.loop import CHECKPOINT_STEPS
 from mosegedge.supernet.network import NETWORK_FILE, load_network
 from mosegedge.supernet.place import Place
@@ -106,7 +107,10 @@ def _fit(comparison: Comparison, one: Contender, bar: Progress) -> None:
         )
         return
     facts = {"network": one.identity}
-    origin = Origin(space=space, data=comparison.train.name, config=config, facts=facts, recipe=comparison.recipe)
+    train = comparison.train
+    origin = Origin(
+        space=space, data=train.name, classes=train.classes, config=config, facts=facts, recipe=comparison.recipe
+    )
     with run_folder(folder, place.ranks):
         generator = torch.Generator().manual_seed(config.seed)
         network = build_with_weights(lambda: one.in_training(space), generator).train()
