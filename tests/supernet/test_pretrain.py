@@ -18,7 +18,7 @@ from stopping import Losses, StopAt
 from mosegedge.data import cached
 from mosegedge.data.classified import ClassFolders, ClassStream
 from mosegedge.data.scenes import SceneSet
-from mosegedge.errors import DataError
+from mosegedge.errors import CheckpointError, DataError
 from mosegedge.progress import Silent
 from mosegedge.space import SearchSpace
 from mosegedge.supernet.classifier import ElasticClassifier, picture_size
@@ -108,6 +108,10 @@ def test_interrupted_training_ends_with_the_same_encoder_and_a_supernet_starts_f
     assert expected.keys() == found.keys()
     for name, tensor in expected.items():
         assert torch.equal(tensor, found[name]), name
+
+    other = replace(pictures, classes=("dark", "bright"))
+    with pytest.raises(CheckpointError, match="class 0 is 'bright' in it and 'dark' here"):
+        pretrain_encoder(SPACE, other, cut, config=CONFIG, progress=Silent())
 
     start = read_encoder(encoder_path(str(cut)), SPACE)
     config = TrainConfig(steps=1, batch_size=2, learning_rate=1e-9, weight_decay=0.0)
