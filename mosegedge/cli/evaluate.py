@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mosegedge.cli.options import DATA_SETS, DataRootOption, ThreadsOption, open_data, set_threads
+from mosegedge.cli.options import DATA_SETS, DataRootOption, ThreadsOption, open_once, set_threads
 from mosegedge.cli.output import JsonFlag, emit, progress, say
 from mosegedge.cli.scorable import Scorable, scorable
 from mosegedge.cli.scores_text import scores_text
@@ -94,7 +94,7 @@ def evaluate(
     _require_png(picture, overlays)
     found = scorable(network, supernet, on=on, threads=threads)
     device = device_named("cpu" if found.kind == "onnx" else on)
-    dataset = open_data(data or found.data, part, data_root)
+    dataset = open_once(data or found.data, part, data_root)
     runnable = found.runnable(dataset, data_root, device, statistics_pictures)
     with progress() as bar:
         scores = score_part(

@@ -48,10 +48,17 @@ def open_space(space: str, data: str, root: Path | None = None) -> SearchSpace:
 
 
 def open_data(name: str, split: Literal["train", "guide", "val"], root: Path | None) -> SegmentationSet:
-    """One part of a data set."""
-    from mosegedge.data import cached, load
+    """One part of a data set, kept in memory once read."""
+    from mosegedge.data import cached
 
-    return cached(load(name, split, root))
+    return cached(open_once(name, split, root))
+
+
+def open_once(name: str, split: Literal["train", "guide", "val"], root: Path | None) -> SegmentationSet:
+    """One part of a data set whose pictures are looked at once, so that none is kept."""
+    from mosegedge.data import load
+
+    return load(name, split, root)
 
 
 def open_device(name: str) -> Device:

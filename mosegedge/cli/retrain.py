@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mosegedge.cli.options import DataRootOption, ThreadsOption, open_data, open_space, set_threads
+from mosegedge.cli.options import DataRootOption, ThreadsOption, open_data, open_once, open_space, set_threads
 from mosegedge.cli.output import JsonFlag, emit, progress, say
 from mosegedge.cli.plan import Plan, show_plan
 from mosegedge.cli.scores_text import scores_text
@@ -120,7 +120,7 @@ def retrain(
             place=place,
         )
     if place.ranks.first:
-        trained, pictures = load_network(path), open_data(task.data, "val", data_root)
+        trained, pictures = load_network(path), open_once(task.data, "val", data_root)
         with progress() as bar:
             scores = score_part(trained.runnable(place.device), pictures, progress=bar)
         _tell(path, trained, scores, as_json=as_json)

@@ -75,7 +75,7 @@ def confusion_picture(matrix: ConfusionMatrix, classes: Sequence[str]) -> NDArra
                 ink = _PAPER if share > 0.45 else _INK
                 middle = (left + _CELL / 2, start + _CELL / 2)
                 draw.text(middle, f"{100 * share:.0f}", fill=ink, font=small, anchor="mm")
-    draw.text((_MARGIN, _MARGIN), "true \\ predicted, %", fill=_FAINT, font=small)
+    draw.text((_MARGIN, _MARGIN), "true \\ predicted, %", fill=_INK, font=small)
     return np.array(page)
 
 

@@ -67,8 +67,8 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     def few(name: str, split: str, root: Path | None) -> SegmentationSet:
         return pictures(split) if name == "scenes" else options.open_data(name, split, root)
 
-    for module in ("evaluate", "scorable"):
-        monkeypatch.setattr(f"mosegedge.cli.{module}.open_data", few)
+    monkeypatch.setattr("mosegedge.cli.evaluate.open_once", few)
+    monkeypatch.setattr("mosegedge.cli.scorable.open_data", few)
 
     def command(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["mosegedge", "evaluate", *arguments])

@@ -57,6 +57,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 
     for module in ("train", "retrain", "plan", "weights"):
         monkeypatch.setattr(f"mosegedge.cli.{module}.open_data", few)
+    monkeypatch.setattr("mosegedge.cli.retrain.open_once", few)
 
     def command(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["mosegedge", *arguments])
@@ -156,7 +157,8 @@ def test_a_retrained_network_is_scored_and_exported_with_its_own_weights(
     assert code == 0, err
     result = json.loads(out)
     assert (result["code"], result["data"]) == (CODE.replace(" ", "-"), "scenes")
-    assert 0 <= result["val_miou"] <= 1
+    assert 0 <= result["val_miou"] == result["val"]["miou"] <= 1
+    assert (result["val"]["pictures"], len(result["val"]["classes"])) == (4, 19)
     assert "mosegedge export network" in err
 
     code, _, err = run("export", "network", "--output", "bundle", "--no-build")
