@@ -22,7 +22,7 @@ SPACE = SearchSpace.load("nano:96x192:19")
 
 @pytest.fixture(scope="module")
 def pictures() -> SegmentationSet:
-    return cached(SceneSet("guide", 11))
+    return cached(SceneSet("guide", 9))
 
 
 def brightness(batch: Tensor) -> Tensor:
@@ -48,16 +48,15 @@ class Halves:
 def test_inherited_weights_are_scored_as_a_search_scores_them(
     pictures: SegmentationSet, rng: np.random.Generator
 ) -> None:
-    supernet, train = Supernet(SPACE, torch.Generator().manual_seed(0)), cached(SceneSet("train", 16))
-    evaluator = InheritedEvaluator(supernet, train, pictures, statistics_pictures=16)
-    for architecture in SPACE.decode(SPACE.sample(2, rng)):
-        network = inheriting(
-            supernet, architecture,
-            train=train, dataset=pictures, statistics_pictures=16, device=torch.device("cpu"),
-        )  # fmt: skip
-        scores = score_part(network, pictures, progress=Silent())
-        assert np.array_equal(scores.matrix.counts, evaluator.confusion(architecture).counts)
-        assert scores.matrix.miou == evaluator(architecture)
+    supernet, train = Supernet(SPACE, torch.Generator().manual_seed(0)), cached(SceneSet("train", 8))
+    evaluator = InheritedEvaluator(supernet, train, pictures, statistics_pictures=8)
+    (architecture,) = SPACE.decode(SPACE.sample(1, rng))
+    network = inheriting(
+        supernet, architecture,
+        train=train, dataset=pictures, statistics_pictures=8, device=torch.device("cpu"),
+    )  # fmt: skip
+    scores = score_part(network, pictures, progress=Silent())
+    assert np.array_equal(scores.matrix.counts, evaluator.confusion(architecture).counts)
 
 
 @pytest.mark.parametrize("looks", [Looks(), Looks(scales=(0.5, 1.0, 1.5), flip=True)])
