@@ -11,14 +11,14 @@ Example:
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from benchmarks.strategy_options import add_options, panels_beside, record_of, seeds_of, source_of
+from benchmarks.strategy_curves import json_of
+from benchmarks.strategy_options import add_options, conditions_of, panels_beside, record_of, seeds_of, source_of
 from benchmarks.strategy_pictures import Panel, draw_by_cost
 from benchmarks.strategy_runs import curves_of
 from benchmarks.strategy_tables import LEVELS, costs_of
@@ -55,12 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     final = float(np.mean([curve.percent[-1] for curve in curves if curve.strategy == _WITH_PREDICTOR[0]]))
     costs = costs_of(curves, final)
     print(f"default ends with {final:.2f} % of the best hypervolume; median evaluations to shares of that:")
-    print(_text(costs))
+    print(f"{_text(costs)}\n\n{conditions_of(given)}")
     if given.output:
-        content = {"world": asdict(world), "final_percent": final, "costs": costs, "curves": list(map(asdict, curves))}
-        given.output.write_text(json.dumps(content, indent=1) + "\n")
+        content = {"world": asdict(world), "conditions": conditions_of(given), "final_percent": final, "costs": costs}
+        given.output.write_text(json_of(content, curves))
     if given.picture:
-        draw_by_cost([*beside, Panel(world, curves)], given.picture, given.lowest)
+        draw_by_cost([*beside, Panel(world, curves)], given.picture, given.lowest, conditions_of(given))
 
 
 def _text(costs: Sequence[dict[str, Any]]) -> str:

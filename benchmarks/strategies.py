@@ -16,11 +16,11 @@ Examples:
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from benchmarks.strategy_options import add_options, panels_beside, record_of, seeds_of, source_of
+from benchmarks.strategy_curves import json_of
+from benchmarks.strategy_options import add_options, conditions_of, panels_beside, record_of, seeds_of, source_of
 from benchmarks.strategy_pictures import Panel, draw_by_generation
 from benchmarks.strategy_runs import curves_of
 from benchmarks.strategy_tables import comparison, table_of
@@ -61,15 +61,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             curves = curves_of(tasks, source_of(given), record, given.jobs)
     except MosegedgeError as error:
         parser.exit(error.exit_code, f"{error}\n")
-    print(table_of(curves))
+    print(f"{table_of(curves)}\n{conditions_of(given)}")
     versus = comparison(curves)
     for name, value in versus.items():
         print(f"{name}: {value}")
     if given.output:
-        content = {"world": asdict(world), "comparison": versus, "curves": [asdict(curve) for curve in curves]}
-        given.output.write_text(json.dumps(content, indent=1) + "\n")
+        content = {"world": asdict(world), "conditions": conditions_of(given), "comparison": versus}
+        given.output.write_text(json_of(content, curves))
     if given.picture:
-        draw_by_generation([*beside, Panel(world, curves)], given.picture, given.lowest)
+        draw_by_generation([*beside, Panel(world, curves)], given.picture, given.lowest, conditions_of(given))
 
 
 if __name__ == "__main__":

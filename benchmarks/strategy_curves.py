@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +52,13 @@ class Curve:
     def needed_for(self, percent: float) -> int | None:
         """Evaluations until then."""
         return next((e for e, p in zip(self.evaluations, self.percent, strict=True) if p >= percent), None)
+
+    def rises(self) -> dict[str, Any]:
+        """Its fields, with the steps that raised the hypervolume and the last one alone; it is as high between them."""
+        last = len(self.percent) - 1
+        kept = [step for step in range(last + 1) if step in (0, last) or self.percent[step] > self.percent[step - 1]]
+        steps = {name: [getattr(self, name)[step] for step in kept] for name in ("evaluations", "percent")}
+        return {**asdict(self), **steps}
 
     def is_of(self, task: Task) -> bool:
         """Whether the task has been run with this."""
@@ -146,3 +155,10 @@ def by_strategy(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
     """Curves of each strategy, in the order in which strategies first come."""
     names = dict.fromkeys(curve.strategy for curve in curves)
     return {name: [curve for curve in curves if curve.strategy == name] for name in names}
+
+
+def json_of(content: Mapping[str, Any], curves: Sequence[Curve]) -> str:
+    """What a comparison found, with its curves, a line each."""
+    lines = ",\n  ".join(json.dumps(curve.rises()) for curve in curves)
+    text = json.dumps({**content, "curves": []}, indent=1)
+    return text.replace('"curves": []', f'"curves": [\n  {lines}\n ]') + "\n"

@@ -43,6 +43,12 @@ def seeds_of(given: argparse.Namespace) -> range:
     return range(given.first_seed, given.first_seed + given.seeds)
 
 
+def conditions_of(given: argparse.Namespace) -> str:
+    """What has to be said under a table or a picture."""
+    generations = given.inner_generations or "the configurations'"
+    return f"mean and standard deviation of {given.seeds} seeds, inner searches of {generations} generations"
+
+
 @contextmanager
 def record_of(given: argparse.Namespace) -> Iterator[Record]:
     """The journal that is asked for, or one that goes when the command ends."""

@@ -43,13 +43,14 @@ class Panel:
         return f"laws fitted to {self.world.oracle}"
 
 
-def draw_by_generation(panels: Sequence[Panel], path: Path, lowest: float) -> None:
+def draw_by_generation(panels: Sequence[Panel], path: Path, lowest: float, conditions: str) -> None:
     """Mean hypervolume by generation, one standard deviation around it.
 
     Args:
         panels: One an oracle.
         path: A PNG.
         lowest: Where the axis of the hypervolume begins, in per cent of the ideal.
+        conditions: Written below.
     """
     figure, axes = _panels(panels)
     for panel, place in zip(panels, axes, strict=True):
@@ -60,10 +61,10 @@ def draw_by_generation(panels: Sequence[Panel], path: Path, lowest: float) -> No
             place.plot(generations, mean, label=_legend(name), color=colour, lw=1.8 if name == "default" else 1.2)
             place.fill_between(generations, mean - spread, mean + spread, color=colour, alpha=0.12, lw=0)
         place.set(xlabel="generation", title=panel.title, ylim=(lowest, 100.2))
-    _finish(figure, axes, path)
+    _finish(figure, axes, path, conditions)
 
 
-def draw_by_cost(panels: Sequence[Panel], path: Path, lowest: float) -> None:
+def draw_by_cost(panels: Sequence[Panel], path: Path, lowest: float, conditions: str) -> None:
     """Mean hypervolume by evaluated networks on a logarithmic axis, one standard deviation around it; as above."""
     figure, axes = _panels(panels)
     for panel, place in zip(panels, axes, strict=True):
@@ -74,7 +75,7 @@ def draw_by_cost(panels: Sequence[Panel], path: Path, lowest: float) -> None:
             (line,) = place.plot(steps, mean, label=_legend(name), color=colour)
             place.fill_between(steps, mean - spread, mean + spread, color=line.get_color(), alpha=0.15, lw=0)
         place.set(xlabel="evaluated networks", title=panel.title, ylim=(lowest, 100.2), xscale="log")
-    _finish(figure, axes, path)
+    _finish(figure, axes, path, conditions)
 
 
 def _legend(name: str) -> str:
@@ -88,9 +89,10 @@ def _panels(panels: Sequence[Panel]) -> tuple[Figure, list[Axes]]:
     return figure, list(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0])
 
 
-def _finish(figure: Figure, axes: Sequence[Axes], path: Path) -> None:
+def _finish(figure: Figure, axes: Sequence[Axes], path: Path, conditions: str) -> None:
     axes[0].set_ylabel("hypervolume, % of the best front's")
     for place in axes:
         place.grid(alpha=0.3)
     axes[-1].legend(fontsize="small", loc="lower right")
+    figure.supxlabel(conditions, fontsize="small")
     figure.savefig(path, dpi=_DPI)
