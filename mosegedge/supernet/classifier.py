@@ -6,7 +6,6 @@ from fractions import Fraction
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from mosegedge.networks.blocks import build_layer
 from mosegedge.networks.subnet import Encoder
@@ -14,6 +13,8 @@ from mosegedge.networks.weights import build_with_weights
 from mosegedge.space import Architecture, DecoderSpec, SearchSpace
 from mosegedge.supernet.model import depths_of, tensor_shapes
 from mosegedge.supernet.ranks import Ranks, with_common_norms
+from mosegedge.supernet.slices import part_of
+from mosegedge.supernet.slots import Slots
 from mosegedge.supernet.start import ENCODER
 
 CLASSIFIER = "classifier.weight"
@@ -57,10 +58,11 @@ class ElasticClassifier(nn.Module):
     def __init__(self, space: SearchSpace, classes: int, generator: torch.Generator, ranks: Ranks) -> None:
         super().__init__()
         self.space, self.classes, self._ranks = space, classes, ranks
-        self._skeletons: dict[tuple[int, ...], Classifier] = {}
+        self._skeletons: dict[tuple[int, ...], Slots] = {}
         self.network = build_with_weights(lambda: Classifier(space, space.largest, classes), generator)
         nn.init.normal_(self.network.classifier.weight, std=_FIRST_SPREAD, generator=generator)
         nn.init.zeros_(self.network.classifier.bias)
+        self._own = Slots(self.network)
 
     def forward(self, picture: Tensor, architecture: Architecture) -> Tensor:
         """Runs one encoder with shared weights; its batch norms update the shared statistics.
@@ -72,26 +74,27 @@ class ElasticClassifier(nn.Module):
         Returns:
             Logits N x classes.
         """
-        shared = dict(self.network.named_parameters()) | dict(self.network.named_buffers())
+        shared = self._own.tensors()
         tensors = {"classifier.bias": shared["classifier.bias"]}
         for layer in self.space.layers_of(architecture):
             if isinstance(layer.spec, DecoderSpec):
-                tensors[CLASSIFIER] = shared[CLASSIFIER][:, : layer.spec.c32]
+                tensors[CLASSIFIER] = part_of(shared[CLASSIFIER], (self.classes, layer.spec.c32))
                 continue
             for name, shape in tensor_shapes(layer.spec).items():
                 path = f"{layer.name}.{name}"
-                tensors[path] = shared[path][tuple(slice(size) for size in shape)]
-        logits: Tensor = functional_call(self._skeleton(architecture), tensors, (picture,), strict=True)
+                tensors[path] = part_of(shared[path], shape)
+        logits: Tensor = self._skeleton(architecture).run(tensors, picture)
         return logits
 
-    def _skeleton(self, architecture: Architecture) -> Classifier:
+    def _skeleton(self, architecture: Architecture) -> Slots:
         """A module without weights for each combination of depths, as in `Supernet`."""
         depths = depths_of(architecture)
         if depths not in self._skeletons:
             with torch.device("meta"):
-                self._skeletons[depths] = Classifier(self.space, architecture, self.classes)
-            with_common_norms(self._skeletons[depths], self._ranks)
-        return self._skeletons[depths].train(self.training)
+                skeleton = Classifier(self.space, architecture, self.classes)
+            with_common_norms(skeleton, self._ranks)
+            self._skeletons[depths] = Slots(skeleton)
+        return self._skeletons[depths].in_mode(training=self.training)
 
 
 def picture_size(space: SearchSpace, architecture: Architecture, crop: int) -> tuple[int, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD
@@ -38,7 +40,7 @@ class Fitter:
         scaler: torch.amp.GradScaler | None = None,
     ) -> None:
         self.network, self.config, self.place = network, config, place
-        self.optimizer = SGD(_parameter_groups(network, config), lr=config.learning_rate, momentum=config.momentum)
+        self.optimizer = _fused_sgd(network, config)
         self.average = {name: tensor.clone() for name, tensor in network.state_dict().items()} if config.ema else {}
         self.scaler = scaler or (torch.amp.GradScaler("cuda") if config.precision == "fp16" else None)
 
@@ -61,8 +63,8 @@ class Fitter:
         self.place.ranks.average_gradients(self.network.parameters())
         if self.scaler:
             self.scaler.unscale_(self.optimizer)
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_norm or torch.inf)
-        self._check(norm, step)
+        self._clip(step)
+        _lay_out_gradients(self.network.parameters())
         if self.scaler:
             # Leaves a step out whose gradients overflowed, and tries the next one with a smaller scale.
             self.scaler.step(self.optimizer)
@@ -95,8 +97,8 @@ class Fitter:
         """Takes back what `state` gave; returns the network's own tensors, which the caller checks and loads."""
         for name, parameter in self.network.named_parameters():
             if _MOMENTUM + name in tensors:
-                momentum = self.place.put(tensors[_MOMENTUM + name])
-                self.optimizer.state[parameter]["momentum_buffer"] = momentum
+                # Into the buffer that is there: it lies in memory as its parameter does, as the optimiser needs it.
+                self.optimizer.state[parameter]["momentum_buffer"].copy_(tensors[_MOMENTUM + name])
         for name in self.average:
             self.average[name] = self.place.put(tensors[_AVERAGE + name])
         if self.scaler:
@@ -123,6 +125,15 @@ class Fitter:
                 else:
                     self.average[name].copy_(tensor)
 
+    def _clip(self, step: int) -> None:
+        """Shrinks gradients to the norm that is allowed; those that need not shrink are not touched."""
+        gradients = [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        self._check(norm, step)
+        bound = self.config.gradient_norm
+        if bound and norm > bound:
+            torch.nn.utils.clip_grads_with_norm_(self.network.parameters(), bound, norm)
+
     def _check(self, norm: Tensor, step: int) -> None:
         if norm.isfinite() or (self.scaler and self.scaler.get_scale() >= _SMALLEST_SCALE):
             return
@@ -131,6 +142,31 @@ class Fitter:
             known=f"The learning rate there is {learning_rate(self.config, step):.4g}.",
             fix="Start again with a smaller --learning-rate and another --output.",
         )
+
+
+def _fused_sgd(network: nn.Module, config: FitConfig) -> SGD:
+    """One pass over the memory of weights, gradients and momenta, where PyTorch's default makes four.
+
+    Momenta are there from the start, as zeros: that is what the first step makes of none.
+    """
+    optimizer = SGD(_parameter_groups(network, config), lr=config.learning_rate, momentum=config.momentum, fused=True)
+    if config.momentum:
+        for parameter in network.parameters():
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
+
+
+def _lay_out_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Brings gradients into the memory layout of their weights: fused steps on a CPU go by memory, not by index."""
+    for parameter in parameters:
+        gradient = parameter.grad
+        if gradient is not None and not _lie_alike(gradient, parameter):
+            parameter.grad = torch.empty_like(parameter).copy_(gradient)
+
+
+def _lie_alike(one: Tensor, other: Tensor) -> bool:
+    steps = zip(one.shape, one.stride(), other.stride(), strict=True)
+    return all(size == 1 or first == second for size, first, second in steps)
 
 
 def _parameter_groups(network: nn.Module, config: FitConfig) -> list[dict[str, object]]:

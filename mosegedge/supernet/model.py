@@ -12,7 +12,6 @@ from functools import cache
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from mosegedge.networks.blocks import build_layer
 from mosegedge.networks.subnet import SubNet
@@ -21,6 +20,8 @@ from mosegedge.networks.weights import build_with_weights
 from mosegedge.space import Architecture, LayerSpec, SearchSpace
 from mosegedge.space.architecture import STAGES, STEM_DEPTH
 from mosegedge.supernet.ranks import Ranks, with_common_norms
+from mosegedge.supernet.slices import part_of
+from mosegedge.supernet.slots import Slots
 
 _SUBNET = "subnet."
 
@@ -39,17 +40,13 @@ class Supernet(nn.Module):
         self._ranks = ranks or Ranks()
         self.space = space
         self.network = build_with_weights(lambda: TrainingNetwork(space, space.largest), generator)
-        self._skeletons: dict[tuple[int, ...], TrainingNetwork] = {}
+        self._own = Slots(self.network)
+        self._skeletons: dict[tuple[int, ...], Slots] = {}
 
     def inherited(self, architecture: Architecture) -> dict[str, Tensor]:
         """Views of the shared tensors that the network takes, by their names in `SubNet.state_dict`."""
-        shared = self._shared()
-        views: dict[str, Tensor] = {}
-        for layer in self.space.layers_of(architecture):
-            for name, shape in tensor_shapes(layer.spec).items():
-                path = f"{layer.name}.{name}"
-                views[path] = shared[_SUBNET + path][tuple(slice(size) for size in shape)]
-        return views
+        parts = self._parts(self._own.tensors(), architecture)
+        return {name.removeprefix(_SUBNET): part for name, part in parts.items()}
 
     def forward(self, picture: Tensor, architecture: Architecture) -> tuple[Tensor, Tensor, Tensor]:
         """Runs one network with shared weights; in training mode its batch norms update the shared statistics.
@@ -61,11 +58,10 @@ class Supernet(nn.Module):
         Returns:
             Logits of the network at full size, and of the auxiliary heads at 1/8 and 1/16.
         """
-        tensors = {_SUBNET + name: view for name, view in self.inherited(architecture).items()}
-        tensors |= {name: tensor for name, tensor in self._shared().items() if not name.startswith(_SUBNET)}
-        outputs: tuple[Tensor, Tensor, Tensor] = functional_call(
-            self._skeleton(architecture), tensors, (picture,), strict=True
-        )
+        shared = self._own.tensors()
+        tensors = self._parts(shared, architecture)
+        tensors |= {name: tensor for name, tensor in shared.items() if not name.startswith(_SUBNET)}
+        outputs: tuple[Tensor, Tensor, Tensor] = self._skeleton(architecture).run(tensors, picture)
         return outputs
 
     def extract(self, architecture: Architecture) -> SubNet:
@@ -76,17 +72,24 @@ class Supernet(nn.Module):
         subnet.load_state_dict(copies, assign=True)
         return subnet.eval().requires_grad_(requires_grad=True)
 
-    def _shared(self) -> dict[str, Tensor]:
-        return dict(self.network.named_parameters()) | dict(self.network.named_buffers())
+    def _parts(self, shared: dict[str, Tensor], architecture: Architecture) -> dict[str, Tensor]:
+        """What the network takes of the shared tensors, by their names in `TrainingNetwork.state_dict`."""
+        parts: dict[str, Tensor] = {}
+        for layer in self.space.layers_of(architecture):
+            for name, shape in tensor_shapes(layer.spec).items():
+                path = f"{_SUBNET}{layer.name}.{name}"
+                parts[path] = part_of(shared[path], shape)
+        return parts
 
-    def _skeleton(self, architecture: Architecture) -> TrainingNetwork:
+    def _skeleton(self, architecture: Architecture) -> Slots:
         """A module without weights: modules do not look at widths, so one per combination of depths serves all."""
         depths = depths_of(architecture)
         if depths not in self._skeletons:
             with torch.device("meta"):
-                self._skeletons[depths] = TrainingNetwork(self.space, architecture)
-            with_common_norms(self._skeletons[depths], self._ranks)
-        return self._skeletons[depths].train(self.training)
+                skeleton = TrainingNetwork(self.space, architecture)
+            with_common_norms(skeleton, self._ranks)
+            self._skeletons[depths] = Slots(skeleton)
+        return self._skeletons[depths].in_mode(training=self.training)
 
 
 def depths_of(architecture: Architecture) -> tuple[int, ...]:

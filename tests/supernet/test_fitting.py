@@ -112,6 +112,32 @@ def test_gradients_are_clipped_to_their_norm() -> None:
     torch.testing.assert_close(moved(replace(config, gradient_norm=1e9), 1.0), free)
 
 
+def test_steps_are_those_of_plain_sgd_however_gradients_lie_in_memory() -> None:
+    config = replace(CONFIG, weight_decay=0.01, warmup_steps=0)
+    networks = []
+    for _ in range(2):
+        network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 1)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for parameter in network.parameters():
+            nn.init.normal_(parameter, generator=torch.Generator().manual_seed(0))
+        networks.append(network)
+    fitter = Fitter(networks[0], config, Place())
+    plain = torch.optim.SGD(networks[1].parameters(), lr=0.05, momentum=0.9, weight_decay=0.01, foreach=False)
+    plain.param_groups[0]["params"] = [p for p in networks[1].parameters() if p.dim() > 1]
+    plain.add_param_group({"params": [p for p in networks[1].parameters() if p.dim() == 1], "weight_decay": 0.0})
+    for step in range(3):
+        fitter.begin(step)
+        for group in plain.param_groups:
+            group["lr"] = learning_rate(config, step)
+        for parameters in zip(*(network.parameters() for network in networks), strict=True):
+            for parameter in parameters:
+                generator = torch.Generator().manual_seed(step)
+                parameter.grad = torch.randn(parameter.shape, generator=generator)  # contiguous, its kernel is not
+        fitter.finish(step)
+        plain.step()
+    for found, expected in zip(*(network.parameters() for network in networks), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
 def test_steps_that_overflow_are_left_out_until_the_scale_fits() -> None:
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**120, growth_interval=1000)
     fitter = Fitter(small_network(), CONFIG, Place(), scaler=scaler)

@@ -9,9 +9,13 @@ import torch
 
 from mosegedge.networks.onnx import export_module
 from mosegedge.networks.subnet import SubNet
+from mosegedge.networks.training import TrainingNetwork
+from mosegedge.networks.weights import build_with_weights
 from mosegedge.space import Architecture, SearchSpace
 from mosegedge.supernet.evaluate import reestimate_statistics
 from mosegedge.supernet.model import Supernet
+from mosegedge.supernet.slots import Slots
+from mosegedge.supernet.start import StartWeights
 
 
 def shaken_supernet(space: SearchSpace) -> Supernet:
@@ -80,6 +84,41 @@ def test_training_a_network_changes_only_its_slice(rng: np.random.Generator) -> 
             assert not (changed & ~inside).any(), name
             if name.endswith(("weight", "running_mean")):
                 assert changed[inside].any(), name
+
+
+def test_gradients_of_networks_add_up_in_the_shared_weights(rng: np.random.Generator) -> None:
+    space = SearchSpace.load("nano")
+    supernet = shaken_supernet(space).train()
+    picture = torch.from_numpy(rng.normal(size=(2, 3, 64, 128)).astype(np.float32))
+    expected: dict[str, torch.Tensor] = {}
+    # The largest one neither first nor last: gradients are there before it, and smaller ones are added to its own.
+    for architecture in [*space.decode(space.sample(1, rng)), space.largest, space.smallest]:
+        own = build_with_weights(lambda code=architecture: TrainingNetwork(space, code), torch.Generator()).train()
+        start = StartWeights(kind="supernet", tensors=supernet.network.state_dict(), sha256="")
+        start.copy_into(own)
+        sum(output.square().mean() for output in own(picture)).backward()
+        for name, parameter in own.named_parameters():
+            whole = expected.setdefault(name, torch.zeros_like(supernet.network.get_parameter(name)))
+            whole[tuple(slice(size) for size in parameter.shape)] += parameter.grad
+        sum(output.square().mean() for output in supernet(picture, architecture)).backward()
+    for name, parameter in supernet.network.named_parameters():
+        torch.testing.assert_close(parameter.grad, expected[name], rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_a_module_that_was_run_with_other_tensors_has_its_own_again(rng: np.random.Generator) -> None:
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.BatchNorm2d(2)).eval()
+    slots, picture = Slots(module), torch.from_numpy(rng.normal(size=(1, 3, 2, 2)).astype(np.float32))
+    own = slots.tensors()
+    assert {name: id(tensor) for name, tensor in own.items()} == {
+        name: id(tensor) for name, tensor in [*module.named_parameters(), *module.named_buffers()]
+    }
+    before = module(picture)
+    torch.testing.assert_close(slots.run(own | {"1.bias": own["1.bias"] + 1}, picture), before + 1)
+    with pytest.raises(RuntimeError, match="channels"):
+        slots.run(own, picture[:, :2])
+    assert torch.equal(module(picture), before)
+    with pytest.raises(AssertionError, match="every place gets a tensor"):
+        slots.run({"0.bias": own["0.bias"]}, picture)
 
 
 def test_extracted_network_is_a_copy() -> None:

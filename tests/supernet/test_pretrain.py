@@ -128,7 +128,7 @@ def test_interrupted_training_ends_with_the_same_encoder_and_a_supernet_starts_f
 def test_classes_are_learnt(pictures: ClassFolders, tmp_path: Path) -> None:
     watch = Losses()
     alone = {"depth_from": 1.0, "expansion_from": 1.0, "width_from": 1.0}
-    config = replace(CONFIG, steps=25, batch_size=6, learning_rate=0.05, label_smoothing=0.0, **alone)
+    config = replace(CONFIG, steps=25, crop=128, batch_size=6, learning_rate=0.15, label_smoothing=0.0, **alone)
     pretrain_encoder(SPACE, pictures, tmp_path, config=config, progress=watch)
     assert np.mean(watch.seen[-5:]) < 0.8 * np.mean(watch.seen[:2])
 
