@@ -1,6 +1,6 @@
 """Real results on CamVid: finalists of a search against uniform networks and BiSeNets of the same latency.
 
-All of them are trained from random weights by the `retrain` part of one recipe: same steps, seed, order of pictures,
+All of them are trained from random weights by the `retrain` part of one recipe: same steps, seeds, order of pictures,
 views and loss. Each is scored on `val` at the size of the labels, and timed on one device in turn with all others.
 
     choose   picks finalists by the search's own rule, beside each the most accurate network of uniform width of about
@@ -21,6 +21,7 @@ Example: python -m benchmarks.camvid all --search runs/search --data-root CamVid
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,7 @@ from torch import nn
 
 from benchmarks.camvid_networks import (
     STATISTIC,
+    Contender,
     chosen_of,
     in_order,
     read_contenders,
@@ -42,7 +44,8 @@ from benchmarks.camvid_networks import (
     timed,
     with_bisenets,
 )
-from benchmarks.camvid_report import Record, class_table, draw, draw_samples, record_of, table
+from benchmarks.camvid_record import Record, Scores, record_of
+from benchmarks.camvid_report import class_table, draw, draw_samples, table
 from benchmarks.camvid_training import SCORE, Comparison, scored, trained
 from mosegedge.cli.output import progress
 from mosegedge.data import cached, load
@@ -50,7 +53,8 @@ from mosegedge.data.prepared import PictureCache
 from mosegedge.devices import Device, load_device, open_agent
 from mosegedge.errors import UsageError
 from mosegedge.files import write_atomic
-from mosegedge.supernet.evaluate import labels_of
+from mosegedge.progress import Silent
+from mosegedge.supernet.evaluate import confusion_of, labels_of
 from mosegedge.supernet.recipe import changed, load_recipe
 
 _STEPS = ("choose", "measure", "train", "table", "all", "show")
@@ -71,9 +75,10 @@ def main() -> None:
     comparison = Comparison(
         space=space_of(arguments.search),
         train=cached(load(recipe.data, "train", arguments.data_root)),
+        guide=cached(load(recipe.data, "guide", arguments.data_root)),
         val=cached(load(recipe.data, "val", arguments.data_root)),
         output=arguments.output,
-        config=changed(recipe.retrain, {"steps": arguments.steps, "seed": arguments.seed}),
+        config=changed(recipe.retrain, {"steps": arguments.steps}),
         recipe=recipe.name,
     )
     device = load_device(arguments.device)
@@ -83,12 +88,13 @@ def main() -> None:
     if "measure" in steps:
         measure(comparison, device, arguments.rounds)
     if "train" in steps:
-        for one in in_order(read_contenders(comparison.output / _NETWORKS)):
+        order = in_order(read_contenders(comparison.output / _NETWORKS))
+        for seed, one in itertools.product(range(arguments.seeds), order):
             if arguments.only in (None, one.name):
                 with progress() as bar:
-                    scored(comparison, one, bar)
+                    scored(comparison.of_seed(seed), one, bar)
     if "table" in steps:
-        record = recorded(comparison)
+        record = recorded(comparison, range(arguments.seeds))
         record.save(arguments.json)
         show(record, arguments.picture)
         if arguments.samples:
@@ -103,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data-root", type=Path, metavar="DIR", help="folder of the data set")
     parser.add_argument("--recipe", default="camvid", help="names the data set, and how every network is trained")
     parser.add_argument("--steps", type=int, help="steps of every training; the recipe's by default")
-    parser.add_argument("--seed", type=int, help="of weights and pictures; the recipe's by default")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each network, all with the first seed first")
     parser.add_argument("--finalists", type=int, default=3)
     parser.add_argument("--device", default="local", help="where networks are timed")
     parser.add_argument("--rounds", type=int, default=40, help="how often all networks are timed")
@@ -154,8 +160,8 @@ def measure(comparison: Comparison, device: Device, rounds: int) -> None:
     write_atomic(path, json.dumps({"facts": facts, "networks": networks}, indent=1) + "\n")
 
 
-def recorded(comparison: Comparison) -> Record:
-    """The record of all networks that are trained; the others are named on stderr.
+def recorded(comparison: Comparison, seeds: Sequence[int]) -> Record:
+    """The record of all trainings that are finished; the others are named on stderr.
 
     Raises:
         UsageError: Nothing was measured yet, or nothing trained.
@@ -164,42 +170,51 @@ def recorded(comparison: Comparison) -> Record:
     if not path.exists():
         raise UsageError(f"{path} is missing: nothing was timed yet.", fix="python -m benchmarks.camvid measure ...")
     measured, contenders = json.loads(path.read_text()), read_contenders(comparison.output / _NETWORKS)
-    done = [one for one in contenders if (comparison.folder(one) / SCORE).exists()]
-    missing = [one.name for one in contenders if one not in done]
-    if missing:
-        sys.stderr.write(f"Not trained yet: {', '.join(missing)}\n")
+    scores = {one.name: _scores(comparison, one, seeds) for one in contenders}
+    done = {name: found for name, found in scores.items() if found.val}
     if not done:
         raise UsageError("No network is trained yet.", fix="python -m benchmarks.camvid train ...")
-    with progress() as bar:
-        counts = {one.name: scored(comparison, one, bar) for one in done}
     config = comparison.config
     facts = {
-        "data": f"{comparison.val.name}/{comparison.val.split}",
+        "data": comparison.val.name,
         "space": comparison.space.name,
-        "pictures": {"train": len(comparison.train), "val": len(comparison.val)},
+        "pictures": {part.split: len(part) for part in (comparison.train, comparison.guide, comparison.val)},
         "recipe": comparison.recipe,
         "steps": config.steps,
         "batch_size": config.batch_size,
-        "seed": config.seed,
         "torch": torch.__version__,
         **measured["facts"],
     }
     return record_of(
         contenders,
-        counts,
-        {one.name: one.counts(comparison.space) for one in done},
+        done,
+        {one.name: one.counts(comparison.space) for one in contenders},
         measured["networks"],
         classes=comparison.val.classes,
         facts=facts,
     )
 
 
+def _scores(comparison: Comparison, one: Contender, seeds: Sequence[int]) -> Scores:
+    """What is finished of a network's trainings."""
+    val, guide = {}, {}
+    pictures = PictureCache(comparison.guide, tuple(range(len(comparison.guide))))
+    for seed in seeds:
+        training = comparison.of_seed(seed)
+        if not (training.folder(one) / SCORE).exists():
+            sys.stderr.write(f"Not trained yet: {training.folder(one).name}\n")
+            continue
+        val[seed] = scored(training, one, Silent())
+        guide[seed] = confusion_of(trained(training, one), pictures, one.size).miou
+    return Scores(val=val, guide=guide)
+
+
 def show(record: Record, picture: Path | None) -> None:
     """Prints the record as Markdown, and draws it where a file is named."""
     facts = record.facts
     print(
-        f"{facts['data']}, {facts['steps']} steps of {facts['batch_size']} from random weights, seed {facts['seed']}; "
-        f"{facts['runtime']} {facts['precision']}, {facts['threads']} thread(s) of {facts['device']}, "
+        f"{facts['data']}, {facts['steps']} steps of {facts['batch_size']} from random weights; "
+        f"{facts['runtime']} {facts['precision']}, threads: {facts['threads']}, {facts['device']}, "
         f"{facts['rounds']} rounds, {facts['measured']}\n\n{table(record)}\n\n{class_table(record)}"
     )
     if picture:
@@ -208,7 +223,7 @@ def show(record: Record, picture: Path | None) -> None:
 
 def samples(comparison: Comparison, record: Record, path: Path, indices: Sequence[int] | None = None) -> None:
     """Draws some pictures of `val`, spread evenly over it, with what the middle finalist and its company see."""
-    val = comparison.val
+    val, comparison = comparison.val, comparison.of_seed(0)
     ranks = sorted({entry.contender.rank for entry in record.entries})
     entries = [entry for entry in record.entries if entry.contender.rank == ranks[len(ranks) // 2]]
     networks = [(entry.contender, trained(comparison, entry.contender)) for entry in entries]

@@ -31,6 +31,7 @@ Kind = Literal["search", "uniform width", "BiSeNet-like"]
 SEARCHED: Kind = "search"
 UNIFORM: Kind = "uniform width"
 BISENET: Kind = "BiSeNet-like"
+KINDS = (SEARCHED, BISENET, UNIFORM)
 Timer = Callable[[Mapping[str, bytes]], Mapping[str, Measurement]]
 
 STATISTIC: Literal["quantile10"] = "quantile10"
@@ -178,8 +179,7 @@ def widest(no_slower: Callable[[Sequence[int]], Sequence[bool]], count: int) -> 
 def in_order(contenders: Sequence[Contender]) -> list[Contender]:
     """The order of training: the middle finalist and what stands beside it first, so that a part of it says most."""
     middle = (max(one.rank for one in contenders) + 1) // 2
-    kinds = (SEARCHED, BISENET, UNIFORM)
-    return sorted(contenders, key=lambda one: (one.rank != middle, one.rank, kinds.index(one.kind)))
+    return sorted(contenders, key=lambda one: (one.rank != middle, one.rank, KINDS.index(one.kind)))
 
 
 def timed(models: Mapping[str, bytes], device: Device, *, rounds: int) -> dict[str, Measurement]:

@@ -1,167 +1,42 @@
-"""What `benchmarks.camvid` found: its record, as Markdown and as pictures."""
+"""The record of `benchmarks.camvid` as Markdown and as pictures."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.camvid_networks import BISENET, SEARCHED, UNIFORM, Contender, Kind, contender_of
-from mosegedge.errors import UsageError
-from mosegedge.files import write_atomic
+from benchmarks.camvid_networks import BISENET, KINDS, SEARCHED, UNIFORM, Kind
+from benchmarks.camvid_record import Entry, Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Counts = NDArray[np.int64]
 Pixels = NDArray[np.uint8]
 
-_RESAMPLES = 1000
 _STYLES = {SEARCHED: ("C0", "o", "-"), BISENET: ("C3", "s", ":"), UNIFORM: ("C7", "D", "--")}
 _LABELS = {SEARCHED: "finalists of the search", BISENET: "BiSeNet with ResNet-18", UNIFORM: "uniform width"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One trained network.
-
-    Attributes:
-        contender: Which.
-        params: Parameters.
-        flops: Multiply-adds.
-        latency_ms: Measured.
-        halves_ms: The same from every second load, and from the others.
-        miou: On `val`.
-        miou_sd: Standard deviation of the mIoU over bootstraps of the pictures.
-        ahead: mIoU of the finalist beside it minus its own, and the standard deviation over the same bootstraps.
-        iou: Of each class; None where it does not occur.
-    """
-
-    contender: Contender
-    params: int
-    flops: int
-    latency_ms: float
-    halves_ms: tuple[float, float]
-    miou: float
-    miou_sd: float
-    ahead: tuple[float, float] | None
-    iou: Mapping[str, float | None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """Everything that was found.
-
-    Attributes:
-        facts: When, on what, and how it was trained.
-        entries: The networks, by finalist.
-    """
-
-    facts: Mapping[str, Any]
-    entries: tuple[Entry, ...]
-
-    def save(self, path: Path) -> None:
-        """Writes it as JSON."""
-        write_atomic(path, json.dumps(asdict(self), indent=1) + "\n")
-
-    @classmethod
-    def read(cls, path: Path) -> Record:
-        """Reads `save`'s file; raises UsageError where it is none."""
-        try:
-            found = json.loads(path.read_text())
-            return cls(facts=found["facts"], entries=tuple(_entry_of(one) for one in found["entries"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UsageError(
-                f"{path} is no record of these networks: {error}.", fix="Make one: python -m benchmarks.camvid all"
-            ) from error
-
-
-def _entry_of(record: Mapping[str, Any]) -> Entry:
-    pairs = {name: record[name] and tuple(record[name]) for name in ("halves_ms", "ahead")}
-    return Entry(**{**record, **pairs, "contender": contender_of(record["contender"])})
-
-
-def record_of(
-    contenders: Sequence[Contender],
-    counts: Mapping[str, Counts],
-    costs: Mapping[str, tuple[int, int]],
-    latencies: Mapping[str, Any],
-    *,
-    classes: Sequence[str],
-    facts: Mapping[str, Any],
-) -> Record:
-    """The record of the networks that were trained.
-
-    Args:
-        contenders: Which are compared.
-        counts: Confusion matrix of each picture, P x K x K, by the name of the network; not all need be there.
-        costs: Parameters and multiply-adds of each.
-        latencies: Milliseconds of each, `latency_ms` and `halves_ms`.
-        classes: Their names.
-        facts: For the record.
-    """
-    finalists = {one.rank: one.name for one in contenders if one.kind == SEARCHED}
-    sampled = {name: bootstrapped(pictures) for name, pictures in counts.items()}
-    entries = []
-    for one in sorted(contenders, key=lambda one: (one.rank, list(_STYLES).index(one.kind))):
-        if one.name not in counts:
-            continue
-        whole = counts[one.name].sum(axis=0)
-        finalist, ahead = finalists[one.rank], None
-        if one.kind != SEARCHED and finalist in counts:
-            difference = float(mean_iou(counts[finalist].sum(axis=0)) - mean_iou(whole))
-            ahead = round(difference, 6), round(float(np.std(sampled[finalist] - sampled[one.name])), 6)
-        entries.append(
-            Entry(
-                contender=one,
-                params=costs[one.name][0],
-                flops=costs[one.name][1],
-                latency_ms=latencies[one.name]["latency_ms"],
-                halves_ms=tuple(latencies[one.name]["halves_ms"]),
-                miou=round(float(mean_iou(whole)), 6),
-                miou_sd=round(float(np.std(sampled[one.name])), 6),
-                ahead=ahead,
-                iou={
-                    name: None if np.isnan(value) else round(float(value), 6)
-                    for name, value in zip(classes, ious(whole), strict=True)
-                },
-            )
-        )
-    return Record(facts=facts, entries=tuple(entries))
-
-
-def ious(counts: NDArray[Any]) -> NDArray[np.float64]:
-    """Intersection over union, ... x K, of confusion matrices, ... x K x K; NaN for a class that does not occur."""
-    hit = np.diagonal(counts, axis1=-2, axis2=-1).astype(np.float64)
-    union = counts.sum(axis=-1) + counts.sum(axis=-2) - hit
-    return np.asarray(np.divide(hit, union, out=np.full(hit.shape, np.nan), where=union > 0))
-
-
-def mean_iou(counts: NDArray[Any]) -> NDArray[np.float64]:
-    """Mean over the classes that occur."""
-    return np.asarray(np.nanmean(ious(counts), axis=-1))
-
-
-def bootstrapped(counts: Counts) -> NDArray[np.float64]:
-    """Scores mIoU over pictures drawn with replacement, the same draws for every network.
-
-    Pictures of one drive resemble each other, so another drive would differ by more.
-    """
-    pictures = len(counts)
-    drawn = np.random.default_rng(0).multinomial(pictures, np.full(pictures, 1 / pictures), size=_RESAMPLES)
-    return mean_iou(np.tensordot(drawn, counts, axes=1))
+_COLUMNS = (
+    "network",
+    "input",
+    "latency, ms",
+    "mIoU on val",
+    "by seed",
+    "finalist ahead by",
+    "mIoU on guide",
+    "multiply-adds, M",
+    "parameters, k",
+)
 
 
 def table(record: Record) -> str:
     """All networks as Markdown, each finalist before its company."""
     lines = [
-        "| network | input | latency, ms | mIoU on val | finalist ahead by | multiply-adds, M | parameters, k |",
-        "|---|---|---|---|---|---|---|",
+        f"| {' | '.join(_COLUMNS)} |",
+        "|---" * len(_COLUMNS) + "|",
     ]
     for entry in record.entries:
         one = entry.contender
@@ -172,7 +47,9 @@ def table(record: Record) -> str:
             f"{one.size[0]}x{one.size[1]}",
             f"{entry.latency_ms:.3f} ({apart:.3f})",
             f"{entry.miou:.4f} ({entry.miou_sd:.4f})",
+            ", ".join(f"{value:.3f}" for value in entry.by_seed.values()),
             ahead,
+            f"{entry.miou_on_guide:.4f}",
             f"{entry.flops / 1e6:.1f}",
             f"{entry.params / 1e3:.0f}",
         ]
@@ -191,48 +68,42 @@ def class_table(record: Record) -> str:
 
 
 def draw(record: Record, path: Path) -> None:
-    """Draws mIoU against latency; networks of one kind are connected."""
+    """Draws mIoU against latency, on `val` and on `guide`; means of one kind of networks are connected."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
-    figure = Figure(figsize=(7.2, 4.8), layout="constrained")
-    axes = figure.subplots()
-    for kind in _STYLES:
-        _kind(axes, kind, [entry for entry in record.entries if entry.contender.kind == kind])
-    axes.set(xscale="log", xlabel="latency, ms", ylabel="mIoU on val")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
-    axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_title(
-        f"{record.facts['data']}, {record.facts['steps']} steps from random weights; {record.facts['runtime']}, "
-        f"{record.facts['threads']} thread(s)\nbars: standard deviation over bootstraps of the pictures",
-        fontsize=10,
+    figure = Figure(figsize=(9.6, 4.6), layout="constrained")
+    facts, both = record.facts, figure.subplots(1, 2, sharey=True)
+    for axes, part in zip(both, ("val", "guide"), strict=True):
+        for kind in KINDS:
+            _kind(axes, kind, [entry for entry in record.entries if entry.contender.kind == kind], part)
+        axes.set(xscale="log", xlabel="latency, ms")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
+        axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.grid(color="0.9")
+        axes.set_axisbelow(True)
+        axes.set_title(f"{part}, {facts['pictures'][part]} pictures")
+    both[0].set_ylabel("mIoU; bars: each training")
+    both[1].legend(loc="lower right")
+    figure.suptitle(
+        f"{facts['data']}, {facts['steps']} steps of {facts['batch_size']} from random weights; {facts['runtime']} "
+        f"{facts['precision']}, threads: {facts['threads']}",
+        fontsize=11,
     )
-    axes.grid(color="0.9")
-    axes.set_axisbelow(True)
-    axes.legend(loc="lower right")
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=110)
 
 
-def _kind(axes: Axes, kind: Kind, entries: Sequence[Entry]) -> None:
-    if not entries:
-        return
+def _kind(axes: Axes, kind: Kind, entries: Sequence[Entry], part: str) -> None:
     colour, marker, line = _STYLES[kind]
     found = sorted(entries, key=lambda entry: entry.latency_ms)
-    axes.errorbar(
-        [entry.latency_ms for entry in found],
-        [entry.miou for entry in found],
-        [entry.miou_sd for entry in found],
-        fmt=marker,
-        ls=line,
-        color=colour,
-        ms=6,
-        lw=1.2,
-        elinewidth=0.8,
-        capsize=2,
-        label=_LABELS[kind],
-    )
+    means = [entry.miou if part == "val" else entry.miou_on_guide for entry in found]
+    latencies_ms = [entry.latency_ms for entry in found]
+    axes.plot(latencies_ms, means, marker=marker, ls=line, color=colour, ms=6, lw=1.2, label=_LABELS[kind])
+    for entry in found if part == "val" else ():
+        values = list(entry.by_seed.values())
+        axes.plot([entry.latency_ms] * len(values), values, marker="_", ls="-", color=colour, lw=0.8, ms=9)
 
 
 def draw_samples(

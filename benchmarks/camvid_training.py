@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from benchmarks.camvid_networks import Contender
-from benchmarks.camvid_report import Counts
+from benchmarks.camvid_record import Counts
 from mosegedge.data import SegmentationSet
 from mosegedge.data.prepared import PictureCache
 from mosegedge.errors import UsageError
@@ -39,15 +39,17 @@ class Comparison:
     Attributes:
         space: Of the networks.
         train: Training pictures, without those that led the search.
+        guide: Those that led the search, from the drives of `train`.
         val: Pictures that nothing was chosen by.
         output: Run folder.
-        config: How every network is trained.
+        config: How every network is trained; with one seed of several.
         recipe: Where that comes from.
         checkpoint_steps: Steps between saved states of a training.
     """
 
     space: SearchSpace
     train: SegmentationSet
+    guide: SegmentationSet
     val: SegmentationSet
     output: Path
     config: RetrainConfig
@@ -56,11 +58,18 @@ class Comparison:
 
     def folder(self, one: Contender) -> Path:
         """Run folder of a network's training."""
-        return self.output / one.name
+        return self.output / f"{one.name}-seed{self.config.seed}"
+
+    def of_seed(self, seed: int) -> Comparison:
+        """The same with another seed."""
+        return replace(self, config=replace(self.config, seed=seed))
 
 
 def scored(comparison: Comparison, one: Contender, bar: Progress) -> Counts:
-    """Confusion matrix of each picture of `val`, P x K x K, after training the network unless that is done.
+    """Trains and scores a network, unless that is done.
+
+    Returns:
+        Confusion matrix of each picture of `val`, P x K x K.
 
     Raises:
         UsageError: It was trained with other settings.

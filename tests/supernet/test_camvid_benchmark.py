@@ -79,9 +79,9 @@ def contender(**fields):
 def comparison_in(folder, **fields):
     from benchmarks.camvid_training import Comparison
 
-    train, val = cached(SceneSet("train", 4)), cached(SceneSet("val", 3))
+    train, guide, val = (cached(SceneSet(split, count)) for split, count in (("train", 4), ("guide", 2), ("val", 3)))
     settings = {"space": SPACE, "config": CONFIG, "recipe": "scenes", "checkpoint_steps": 1, **fields}
-    return Comparison(train=train, val=val, output=folder, **settings)
+    return Comparison(train=train, guide=guide, val=val, output=folder, **settings)
 
 
 def test_bisenet_is_a_resnet18_with_heads_at_every_width(rng):
@@ -162,7 +162,7 @@ def test_killed_trainings_go_on_and_finished_ones_are_not_done_again(tmp_path):
 def test_networks_are_timed_recorded_and_shown(tmp_path, capsys):
     from benchmarks.camvid import measure, recorded, samples, show
     from benchmarks.camvid_networks import save_contenders
-    from benchmarks.camvid_report import Record
+    from benchmarks.camvid_record import Record
     from benchmarks.camvid_training import scored
 
     comparison = comparison_in(tmp_path, config=replace(CONFIG, steps=1))
@@ -170,24 +170,32 @@ def test_networks_are_timed_recorded_and_shown(tmp_path, capsys):
     beside, untrained = contender(), contender(rank=2)
     save_contenders(tmp_path / "networks.json", [finalist, beside, untrained])
     with pytest.raises(UsageError, match="nothing was timed yet"):
-        recorded(comparison)
+        recorded(comparison, (0,))
     measure(comparison, load_device("local"), rounds=4)
     counts = {one.name: scored(comparison, one, Silent()) for one in (finalist, beside)}
-    record = recorded(comparison)
-    assert "Not trained yet: bisenet-like-2" in capsys.readouterr().err
+    again = scored(comparison.of_seed(1), beside, Silent())
+    record = recorded(comparison, (0, 1))
+    missing = capsys.readouterr().err
+    assert [line for line in missing.splitlines() if "Not trained" in line] == [
+        f"Not trained yet: {name}" for name in ("search-1-seed1", "bisenet-like-2-seed0", "bisenet-like-2-seed1")
+    ]
 
     assert [entry.contender for entry in record.entries] == [finalist, beside]
     for entry in record.entries:
         matrix = ConfusionMatrix(19)
         matrix.counts += counts[entry.contender.name].sum(axis=0)
-        assert entry.miou == pytest.approx(matrix.miou, abs=1e-6)
+        assert entry.by_seed["0"] == pytest.approx(matrix.miou, abs=1e-6)
         assert entry.latency_ms > 0
     first, second = record.entries
     assert (first.params, first.flops) == tuple(
         int(count(SPACE.encode([SPACE.smallest]))[0]) for count in (SPACE.params, SPACE.flops)
     )
     assert first.ahead is None
-    assert second.ahead[0] == pytest.approx(first.miou - second.miou, abs=2e-6)
+    # Only trainings with the same seed are compared.
+    assert second.ahead[0] == pytest.approx(first.by_seed["0"] - second.by_seed["0"], abs=2e-6)
+    assert not np.array_equal(again, counts[beside.name])
+    assert second.miou == pytest.approx(np.mean([second.by_seed["0"], second.by_seed["1"]]))
+    assert 0 <= second.miou_on_guide <= 1
 
     record.save(tmp_path / "record.json")
     assert Record.read(tmp_path / "record.json") == record
