@@ -23,6 +23,7 @@ from mosegedge.search.domain import CodeDomain, Domain
 from mosegedge.search.dominance import hypervolume, nondominated
 from mosegedge.search.inner import minimise
 from mosegedge.search.predictors.description import CodeDescription
+from mosegedge.search.predictors.encoding import Encoder
 from mosegedge.search.predictors.evidence import Hyperparameters
 from mosegedge.search.predictors.gp import GaussianProcess
 from mosegedge.search.problem import CodeProblem
@@ -32,7 +33,7 @@ from mosegedge.space.codes import Codes
 Floats = NDArray[np.float64]
 Law = Callable[[Codes], Floats]
 
-_REFITS = 3
+_ITERATIONS = (15, 6, 6, 6)
 _REFERENCE_ROWS = 100
 
 
@@ -206,9 +207,10 @@ def oracle_of_pool(path: Path, profile: str, root: Path) -> Oracle:
 
 
 def law_of(description: CodeDescription, codes: Codes, values: Floats) -> Law:
-    """Posterior mean of a Gaussian process that learned from all rows."""
-    start: Hyperparameters | None = None
-    for _ in range(1 + _REFITS):
-        process = GaussianProcess(description, start=start).fit(codes, values)
+    """Posterior mean of a Gaussian process that learned from all rows; its fit begins anew every few steps."""
+    encoder = Encoder(description)
+    start = Hyperparameters.start(len(encoder.groups) + encoder.aggregates(codes[:1]).shape[1])
+    for iterations in _ITERATIONS:
+        process = GaussianProcess(description, start=start, iterations=iterations).fit(codes, values)
         start = process.hyperparameters
     return process.predict

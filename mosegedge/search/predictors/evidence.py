@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -33,9 +34,10 @@ class Hyperparameters:
     weights: tuple[float, ...]
 
     @classmethod
-    def start(cls, groups: int) -> Self:
-        """Where an optimisation begins that knows nothing."""
-        return cls(linear=1.0, matern=math.exp(-1.0), noise=_NOISE, weights=(1.0 / groups,) * groups)
+    def start(cls, groups: int, *, trend: bool = True) -> Self:
+        """Where an optimisation begins that knows nothing: with a strong linear part, or with next to none."""
+        linear, matern = (1.0, math.exp(-1.0)) if trend else (math.exp(-6.0), 1.0)
+        return cls(linear=linear, matern=matern, noise=_NOISE, weights=(1.0 / groups,) * groups)
 
     def logarithms(self) -> Values:
         """All of them in one vector."""
@@ -97,12 +99,15 @@ class Evidence:
         value = 0.5 * (self._y @ alpha) + half_log_determinant + 0.5 * len(alpha) * math.log(2 * math.pi)
         return float(value + 0.5 * (off @ off)), gradient + off / self._prior_sd
 
-    def maximise(self, start: Hyperparameters, iterations: int) -> Hyperparameters:
-        """Where the evidence is highest, after at most so many steps of L-BFGS-B from `start`."""
+    def maximise(self, starts: Sequence[Hyperparameters], iterations: int) -> Hyperparameters:
+        """Where the evidence is highest, after at most so many steps of L-BFGS-B from each start."""
         low, high = np.array(self.bounds).T
-        first = np.clip(start.logarithms(), low, high)
-        result = minimize(self, first, jac=True, method="L-BFGS-B", bounds=self.bounds, options={"maxiter": iterations})
-        return Hyperparameters.of_logarithms(result.x)
+        options = {"maxiter": iterations}
+        ends = [
+            minimize(self, first, jac=True, method="L-BFGS-B", bounds=self.bounds, options=options)
+            for first in (np.clip(start.logarithms(), low, high) for start in starts)
+        ]
+        return Hyperparameters.of_logarithms(min(ends, key=lambda end: float(end.fun)).x)
 
     def _solve(
         self, linear: float, matern: float, noise: float, shape: Values
