@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.strategy_curves import Curve, World, by_strategy, mean_and_spread
+from benchmarks.strategy_tasks import RANDOM
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _DPI = 95
+_LEGEND_COLUMNS = 2  # beside each other above each panel
 _COLOURS = {"default": "C0", "paper": "C3", "random": "0.5", "nsga2-8": "C2", "nsga2-100": "C1"}
 _NAMES = {
     "default": "default: hypervolume at mean + sd",
-    "gp+hierarchical": "hierarchical (the paper's)",
+    "paper": "paper: RankNet, hierarchical, from 100 networks",
+    "gp+hierarchical": "hierarchical (the paper's), with gp",
     "gp+random": "random of the predicted front",
     "random": "random networks",
     "nsga2-8": "NSGA-II, 8 a generation",
@@ -53,11 +56,12 @@ def draw_by_generation(panels: Sequence[Panel], path: Path, lowest: float, condi
         conditions: Written below.
     """
     figure, axes = _panels(panels)
+    names = list(dict.fromkeys(curve.strategy for panel in panels for curve in panel.curves))
     for panel, place in zip(panels, axes, strict=True):
-        for number, (name, runs) in enumerate(by_strategy(panel.curves).items()):
+        for name, runs in by_strategy(panel.curves).items():
             mean, spread = mean_and_spread(runs, runs[0].evaluations)
             generations = range(len(mean))
-            colour = f"C{number % 10}"
+            colour = f"C{names.index(name) % 10}"
             place.plot(generations, mean, label=_legend(name), color=colour, lw=1.8 if name == "default" else 1.2)
             place.fill_between(generations, mean - spread, mean + spread, color=colour, alpha=0.12, lw=0)
         place.set(xlabel="generation", title=panel.title, ylim=(lowest, 100.2))
@@ -74,7 +78,9 @@ def draw_by_cost(panels: Sequence[Panel], path: Path, lowest: float, conditions:
             colour = _COLOURS.get(name)
             (line,) = place.plot(steps, mean, label=_legend(name), color=colour)
             place.fill_between(steps, mean - spread, mean + spread, color=line.get_color(), alpha=0.15, lw=0)
+        first = min((curve.evaluations[0] for curve in panel.curves if curve.strategy != RANDOM), default=1)
         place.set(xlabel="evaluated networks", title=panel.title, ylim=(lowest, 100.2), xscale="log")
+        place.set_xlim(left=0.9 * first)
     _finish(figure, axes, path, conditions)
 
 
@@ -93,6 +99,8 @@ def _finish(figure: Figure, axes: Sequence[Axes], path: Path, conditions: str) -
     axes[0].set_ylabel("hypervolume, % of the best front's")
     for place in axes:
         place.grid(alpha=0.3)
-    axes[-1].legend(fontsize="small", loc="lower right")
+    lines = {str(line.get_label()): line for place in axes for line in place.get_lines()}
+    columns = _LEGEND_COLUMNS * len(axes)
+    figure.legend(lines.values(), lines.keys(), fontsize="small", loc="outside upper center", ncols=columns)
     figure.supxlabel(conditions, fontsize="small")
     figure.savefig(path, dpi=_DPI)
