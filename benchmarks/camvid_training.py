@@ -84,9 +84,9 @@ def scored(comparison: Comparison, one: Contender, bar: Progress) -> Counts:
     if path.exists():
         found = json.loads(path.read_text())
         for name, value in settings.items():
-            if found[name] != value:
+            if found.get(name) != value:
                 raise UsageError(
-                    f"{path.parent} was trained with another {name}: {found[name]}.",
+                    f"{path.parent} was trained with another {name}: {found.get(name)}.",
                     fix="Repeat its settings, or choose another --output.",
                 )
         return np.array(found["counts"], np.int64)

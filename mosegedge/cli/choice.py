@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from mosegedge.errors import SearchError, UsageError
 from mosegedge.space import Architecture
@@ -41,6 +41,33 @@ def network_and_profile(text: str) -> tuple[Architecture, str | None]:
         raise UsageError(f"{text} does not exist.", known=f"The search chose the networks 1 to {len(codes)}.")
     profile = _read(Path(folder) / "run.json", lambda record: str(record["profile"]["reference"]))
     return Architecture.parse(codes[int(number) - 1]), profile
+
+
+class SearchedSupernet(NamedTuple):
+    """The checkpoint that a search scored its networks with.
+
+    Attributes:
+        path: Where it was.
+        digest: Its SHA-256.
+    """
+
+    path: str
+    digest: str
+
+
+def supernet_of(text: str) -> SearchedSupernet | None:
+    """The supernet of the search that `RUN:k` names, which `network_and_profile` has read; None for a code.
+
+    Raises:
+        SearchError: The run's manifest is damaged.
+    """
+    folder, _, number = text.rpartition(":")
+    if not folder or not number.isdecimal():
+        return None
+    return _read(
+        Path(folder) / "run.json",
+        lambda record: SearchedSupernet(str(record["supernet"]["path"]), str(record["supernet"]["digest"])),
+    )
 
 
 def _read(path: Path, field: Callable[[Any], _Content]) -> _Content:

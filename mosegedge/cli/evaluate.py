@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mosegedge.cli.options import DATA_SETS, DataRootOption, ThreadsOption, open_once, set_threads
+from mosegedge.cli.options import DATA_SETS, DataRootOption, InheritedOption, ThreadsOption, open_once, set_threads
 from mosegedge.cli.output import JsonFlag, emit, progress, say
 from mosegedge.cli.scorable import Scorable, scorable
 from mosegedge.cli.scores_text import scores_text
@@ -42,10 +42,7 @@ def evaluate(
             metavar="CODE|RUN:k|RUN|BUNDLE|FILE",
         ),
     ],
-    supernet: Annotated[
-        str | None,
-        typer.Option(help="Where the weights of a code are inherited from, as in `export`; `demo` by default."),
-    ] = None,
+    supernet: InheritedOption = None,
     data: Annotated[
         str | None, typer.Option(help=f"{DATA_SETS[:-1]}; by default the one that the network was trained on.")
     ] = None,

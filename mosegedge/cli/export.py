@@ -11,8 +11,8 @@ import typer
 from mosegedge.cli.options import (
     DataRootOption,
     DeviceOption,
+    InheritedOption,
     ProfileRootOption,
-    SupernetOption,
     ThreadsOption,
     open_data,
     open_device,
@@ -52,7 +52,7 @@ def export(
         ),
     ],
     output: Annotated[Path, typer.Option(help="Folder of the bundle.")],
-    supernet: SupernetOption = "demo",
+    supernet: InheritedOption = None,
     device: DeviceOption = "local",
     profile: Annotated[
         str | None, typer.Option(help="Profile that predicts the latency; that of the search by default.")

@@ -30,6 +30,14 @@ DataRootOption = Annotated[Path | None, typer.Option(help="Folder of the data se
 SupernetOption = Annotated[
     str, typer.Option(help="Checkpoint file, run folder of a training, or `demo` for the shipped one.")
 ]
+InheritedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--supernet",
+        help="Where weights are inherited from, as in `search`; by default that of the search for RUN:k, and `demo` "
+        "for a code.",
+    ),
+]
 DeviceOption = Annotated[
     str, typer.Option(help="Name of a device: mosegedge devices list.", autocompletion=device_names)
 ]

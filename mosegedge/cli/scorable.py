@@ -93,7 +93,7 @@ def scorable(network: str, supernet: str | None, *, on: str, threads: int) -> Sc
 
     Args:
         network: A code, `RUN:k`, the run folder or file of a retrained network, a bundle, or an ONNX file.
-        supernet: Where the weights of a code are inherited from; the shipped one by default.
+        supernet: Where the weights of a code are inherited from; see `weights_of` for the default.
         on: The processor that the user wants.
         threads: Threads of ONNX Runtime.
 
@@ -104,7 +104,6 @@ def scorable(network: str, supernet: str | None, *, on: str, threads: int) -> Sc
     """
     from mosegedge.cli.weights import weights_of
     from mosegedge.files import sha256_of_file
-    from mosegedge.supernet.checkpoint import SHIPPED
     from mosegedge.supernet.network import TrainedNetwork, load_network
 
     path = Path(network)
@@ -119,7 +118,7 @@ def scorable(network: str, supernet: str | None, *, on: str, threads: int) -> Sc
         return _exported(path, on=on, threads=threads)
     if path.suffix == _WEIGHTS and not path.is_file():
         load_network(path)  # says that there is none
-    weights = weights_of(network, supernet or SHIPPED)
+    weights = weights_of(network, supernet)
     return Scorable(
         kind="trained" if isinstance(weights.source, TrainedNetwork) else "inherited",
         path=weights.path,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mosegedge.cli.options import open_data
 from mosegedge.cli.output import say
+from mosegedge.errors import CheckpointError
 
 if TYPE_CHECKING:
     from mosegedge.export.build import DeviceForms
@@ -63,15 +64,19 @@ class Weights:
         )
 
 
-def weights_of(network: str, supernet: str) -> Weights:
+def weights_of(network: str, supernet: str | None) -> Weights:
     """Reads the weights of a network.
 
     Args:
         network: A code, `RUN:k`, or the run folder or file of a network that was trained on its own.
-        supernet: Where the weights of a code are inherited from.
+        supernet: Where weights are inherited from; by default that of the search for `RUN:k`, the shipped one for a
+            code.
+
+    Raises:
+        CheckpointError: A file is missing, damaged or untrained, or no longer the one that the search used.
     """
-    from mosegedge.cli.choice import network_and_profile
-    from mosegedge.supernet.checkpoint import checkpoint_path, load_supernet
+    from mosegedge.cli.choice import network_and_profile, supernet_of
+    from mosegedge.supernet.checkpoint import SHIPPED, checkpoint_path, load_supernet
     from mosegedge.supernet.network import load_network, network_path
 
     own = network_path(network)
@@ -80,7 +85,25 @@ def weights_of(network: str, supernet: str) -> Weights:
         architecture = trained.subnet.architecture
         return Weights(path=own, info=trained.info, architecture=architecture, profile=None, source=trained)
     architecture, profile = network_and_profile(network)
-    path = checkpoint_path(supernet)
+    searched = supernet_of(network)
+    path = checkpoint_path(supernet or (searched.path if searched else SHIPPED))
     source, info = load_supernet(path)
     info.require_trained(path)
+    if searched:
+        _compare(path, searched.digest, network, given=supernet is not None)
     return Weights(path=path, info=info, architecture=architecture, profile=profile, source=source)
+
+
+def _compare(path: Path, digest: str, network: str, *, given: bool) -> None:
+    """The scores by which a search chose a network are of one file; another is said, or refused if nobody named it."""
+    from mosegedge.files import sha256_of_file
+
+    if sha256_of_file(path) == digest:
+        return
+    if not given:
+        raise CheckpointError(
+            f"{path} is not the checkpoint that the search of {network} used.",
+            known=f"That one had the digest {digest[:12]}; the file was changed since, as by a longer training.",
+            fix=f"Restore it, or take these weights all the same: --supernet {path}",
+        )
+    say(f"Note: {path} is another supernet than that of the search which chose {network}.")

@@ -227,6 +227,7 @@ def read_inventory(*, folder: Path | None = None, instead: Mapping[Path, str] | 
         for name, table in _tables(text, path).items():
             try:
                 found[name] = _definition(name, checked_table(name, table, path, text), Inventory(found, wrong), path)
+                wrong.pop(name, None)  # a table that starts from another template replaces the one before it
             except DeviceError as error:
                 place = "" if str(path) in error.what else f"{path}: "
                 wrong[name] = DeviceError(f"{place}{error.what}", known=error.known, fix=error.fix)

@@ -163,3 +163,33 @@ def test_what_cannot_be_scored_is_refused(run: Run, arguments: list[str], code: 
     found, out, err = run(*arguments)
     assert (found, out) == (code, ""), err
     assert said in err
+
+
+@pytest.fixture
+def searched(folder: Path) -> Path:
+    """A finished search with the supernet, which is not the shipped one."""
+    run = folder / "search"
+    run.mkdir(exist_ok=True)
+    supernet = {"path": "supernet.safetensors", "digest": sha256_of_file(folder / "supernet.safetensors")}
+    (run / "front.json").write_text(json.dumps({"chosen": [{"k": 1, "code": CODE}]}))
+    (run / "run.json").write_text(json.dumps({"profile": {"reference": "x"}, "supernet": supernet}))
+    return run
+
+
+@pytest.mark.usefixtures("searched")
+def test_a_chosen_network_has_the_weights_of_its_search(run: Run, folder: Path) -> None:
+    found = scored(run, "search:1", "--part", "guide")
+    assert found["miou"] == evaluator()(Architecture.parse(CODE))
+    assert found["sha256"] == sha256_of_file(folder / "supernet.safetensors")
+
+
+def test_another_supernet_than_that_of_the_search_is_said_or_refused(run: Run, searched: Path) -> None:
+    record = json.loads((searched / "run.json").read_text())
+    record["supernet"]["digest"] = "0" * 64
+    (searched / "run.json").write_text(json.dumps(record))
+    code, _, err = run("search:1")
+    assert code == 6
+    assert "supernet.safetensors is not the checkpoint that the search of search:1 used" in err
+    code, _, err = run("search:1", "--supernet", "supernet.safetensors", "--on", "cpu")
+    assert code == 0
+    assert "another supernet than that of the search which chose search:1" in err

@@ -207,6 +207,16 @@ def test_a_wrong_table_is_named_in_plain_words_and_keeps_no_other_device_from_wo
     assert str(mistakes()[device]) == str(error.value)
 
 
+def test_a_table_of_the_project_replaces_a_wrong_one_of_the_user_unless_it_starts_from_that(tmp_path):
+    write(tmp_path / "config/mosegedge", '[a]\ntemplate = "local"\nthreads = 0\n')
+    write(tmp_path, '[a]\ntemplate = "local"\nthreads = 2\n')
+    assert load_device("a").threads == 2
+    assert mistakes() == {}
+    write(tmp_path, "[a]\nthreads = 2\n")
+    with pytest.raises(DeviceError, match="starts from a, which cannot be used"):
+        load_device("a")
+
+
 def test_a_file_that_is_no_toml_is_an_error(tmp_path):
     write(tmp_path, "[a\n")
     with pytest.raises(DeviceError, match="TOML"):
