@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 QUANTILE = 0.2
-_WARM = 2
+_FEWEST = 2
 
 Floats = NDArray[np.float64]
 
@@ -50,6 +50,7 @@ def interleaved(
     works: Mapping[Work, Callable[[], object]],
     *,
     rounds: int,
+    most_s: float = float("inf"),
     rng: np.random.Generator,
     wait: Callable[[], object] = lambda: None,
 ) -> dict[Work, Floats]:
@@ -57,16 +58,19 @@ def interleaved(
 
     Args:
         works: What is timed.
-        rounds: How often.
+        rounds: How often, at most.
+        most_s: No round begins after this time.
         rng: Decides the order in each round.
         wait: Returns when all that was started is done, as on a GPU.
     """
     keys = list(works)
-    for work in works.values():  # the first runs prepare kernels and memory
-        for _ in range(_WARM):
-            work()
+    began = time.perf_counter()
+    for work in works.values():  # the first run prepares kernels and memory
+        work()
     seconds: dict[Work, list[float]] = {key: [] for key in keys}
     for number in range(rounds):
+        if number >= _FEWEST and time.perf_counter() - began > most_s:
+            break
         sys.stderr.write(f"\rround {number + 1} of {rounds}")
         for place in rng.permutation(len(keys)):
             key = keys[int(place)]

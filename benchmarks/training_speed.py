@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import argparse
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ import numpy as np
 import torch
 
 from benchmarks.evaluation_speed import EVALUATION, PASSES, evaluation_works
-from benchmarks.interleaved import Work, interleaved, ratio_of
+from benchmarks.interleaved import Floats, Work, interleaved, ratio_of
 from benchmarks.training_encoders import (
     OURS,
     OURS_PASSES,
@@ -78,7 +78,7 @@ def steps(arguments: argparse.Namespace) -> Part:
             ratio=ratio_of(seconds, whole, [*sums, *[SOFT_LABELS] * len(whole)]),
         ),
     ]
-    return _part("steps", arguments, times_of(seconds), verdicts)
+    return _part("steps", arguments, times_of(seconds), verdicts, _rounds(seconds))
 
 
 def encoders(arguments: argparse.Namespace) -> Part:
@@ -96,7 +96,7 @@ def encoders(arguments: argparse.Namespace) -> Part:
         Verdict(what="all, passes alone, to ofa", ratio=against(OURS_PASSES, THEIRS_PASSES, names), bar=PACKAGE_BAR),
         Verdict(what="all, to ofa in channels last", ratio=against(OURS, THEIRS_LAST, names)),
     ]
-    return _part("encoders", arguments, times_of(seconds), verdicts)
+    return _part("encoders", arguments, times_of(seconds), verdicts, _rounds(seconds))
 
 
 def memory(arguments: argparse.Namespace) -> Part:
@@ -104,7 +104,7 @@ def memory(arguments: argparse.Namespace) -> Part:
     found = peaks(_setting(arguments), encoders=arguments.encoders)
     values = tuple(Value(network=work.network, way=work.way, value=value) for work, value in found.items())
     name = "memory of encoders" if arguments.encoders else "memory"
-    return _part(name, arguments, values, [], unit="MiB")
+    return _part(name, arguments, values, [])
 
 
 def evaluation(arguments: argparse.Namespace) -> Part:
@@ -124,7 +124,7 @@ def evaluation(arguments: argparse.Namespace) -> Part:
         *(Verdict(what=a.network, ratio=ratio_of(seconds, [a], [b])) for a, b in zip(whole, alone, strict=True)),
         Verdict(what="all networks", ratio=ratio_of(seconds, whole, alone), bar=EVALUATION_BAR),
     ]
-    return _part("evaluation", arguments, times_of(seconds), verdicts)
+    return _part("evaluation", arguments, times_of(seconds), verdicts, _rounds(seconds))
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], Part]] = {
@@ -147,6 +147,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--label-size", type=_size, default=(360, 480), help="of an evaluation, as 360x480")
     parser.add_argument("--encoders", action="store_true", help="memory of encoders, ours and those of ofa")
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=150.0, help="no round begins after this time")
     parser.add_argument("--threads", type=int, default=2, help="of PyTorch")
     parser.add_argument("--on", choices=("cpu", "cuda"), default="cpu", help="where networks run")
     parser.add_argument("--seed", type=int, default=0)
@@ -177,14 +178,19 @@ def _setting(arguments: argparse.Namespace) -> Setting:
     )
 
 
-def _timed(works: dict[Work, Callable[[], object]], arguments: argparse.Namespace) -> Any:
+def _timed(works: dict[Work, Callable[[], object]], arguments: argparse.Namespace) -> dict[Work, Floats]:
     device = device_named(arguments.on)
     wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    return interleaved(works, rounds=arguments.rounds, rng=np.random.default_rng(arguments.seed), wait=wait)
+    rng = np.random.default_rng(arguments.seed)
+    return interleaved(works, rounds=arguments.rounds, most_s=arguments.seconds, rng=rng, wait=wait)
+
+
+def _rounds(seconds: Mapping[Work, Floats]) -> int:
+    return min(len(values) for values in seconds.values())
 
 
 def _part(
-    name: str, arguments: argparse.Namespace, values: tuple[Value, ...], verdicts: list[Verdict], unit: str = "ms"
+    name: str, arguments: argparse.Namespace, values: tuple[Value, ...], verdicts: list[Verdict], rounds: int = 0
 ) -> Part:
     space = SearchSpace.load(arguments.space)
     setting: dict[str, Any] = {"space": arguments.space}
@@ -193,11 +199,11 @@ def _part(
     else:
         size = space.preset.scaled_size(arguments.scale)
         setting |= {"input": "x".join(map(str, size)), "batch": arguments.batch_size, "EMA": arguments.ema}
-    if unit == "ms":
-        setting["rounds"] = arguments.rounds
+    if rounds:
+        setting["rounds"] = rounds
     processor = torch.cuda.get_device_name() if arguments.on == "cuda" else f"{platform.machine()} CPU"
     setting |= {"threads": arguments.threads, "on": processor, "PyTorch": torch.__version__}
-    return Part(name=name, unit=unit, setting=setting, values=values, verdicts=tuple(verdicts))
+    return Part(name=name, unit="ms" if rounds else "MiB", setting=setting, values=values, verdicts=tuple(verdicts))
 
 
 if __name__ == "__main__":

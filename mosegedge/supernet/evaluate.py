@@ -77,9 +77,24 @@ def labels_of(logits: Tensor, shape: tuple[int, ...], size: tuple[int, int]) -> 
         size: Input height and width that the picture was brought to.
     """
     whole = at_label_size(logits[None], shape, size)[0].detach()
-    # NumPy takes the first of equals as PyTorch does, on a CPU in a third of the time.
-    on_cpu = whole.device.type == "cpu"
-    labels: Masks = (whole.numpy().argmax(axis=0) if on_cpu else whole.argmax(dim=0).cpu().numpy()).astype(np.uint8)
+    if whole.device.type == "cpu":
+        return likeliest(whole.numpy())
+    labels: Masks = whole.argmax(dim=0).to(torch.uint8).cpu().numpy()
+    return labels
+
+
+def likeliest(scores: NDArray[np.float32]) -> Masks:
+    """The class with the largest score at every place, the first of equals; many times as fast as `argmax` on a CPU.
+
+    Args:
+        scores: K x H x W, K at most 256.
+    """
+    best, labels = scores[0].copy(), np.zeros(scores.shape[1:], np.uint8)
+    for number, plane in enumerate(scores[1:], start=1):
+        better = plane > best
+        np.maximum(best, plane, out=best)
+        # Numbers rise, so a class that is better than all before it also has the largest number.
+        np.maximum(labels, better.view(np.uint8) * np.uint8(number), out=labels)
     return labels
 
 

@@ -18,7 +18,7 @@ from mosegedge.networks.subnet import SubNet
 from mosegedge.space import SearchSpace
 from mosegedge.supernet import evaluate
 from mosegedge.supernet.checkpoint import SupernetInfo, load_supernet, save_supernet
-from mosegedge.supernet.evaluate import InheritedEvaluator, confusion_of, labels_of, spread_indices
+from mosegedge.supernet.evaluate import InheritedEvaluator, confusion_of, labels_of, likeliest, spread_indices
 from mosegedge.supernet.model import Supernet
 
 SPACE = SearchSpace.load("nano:96x192:19")
@@ -136,3 +136,10 @@ def test_checkpoint_of_another_space_is_named_as_such(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b'\\"classes\\":19', b'\\"classes\\":18'))
     with pytest.raises(CheckpointError, match="does not match its digest"):
         load_supernet(path)
+
+
+def test_the_likeliest_class_is_the_first_with_the_largest_score(rng: np.random.Generator) -> None:
+    scores = rng.integers(-3, 4, size=(171, 20, 30)).astype(np.float32)  # many are equal
+    assert (likeliest(scores) == scores.argmax(axis=0)).all()
+    assert (likeliest(scores[:, :7, :5]) == scores[:, :7, :5].argmax(axis=0)).all()
+    assert not likeliest(np.full((3, 2, 2), np.nan, np.float32)).any()
