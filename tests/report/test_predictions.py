@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from standins import SPACE
 
+from mosegedge.data.scenes import SceneSet
+from mosegedge.errors import CheckpointError
+from mosegedge.files import sha256_of_file
 from mosegedge.report.pictures import mask_png, photo_jpeg
-from mosegedge.report.predictions import accuracy, few_of
+from mosegedge.report.predictions import accuracy, few_of, open_source
+from mosegedge.supernet.checkpoint import SupernetInfo, save_supernet
+from mosegedge.supernet.model import Supernet
 
 PALETTE = np.array([[128, 64, 128], [0, 0, 142], [220, 20, 60]], np.uint8)
 
@@ -40,3 +48,12 @@ def test_accuracy_leaves_unlabelled_pixels_out():
     truth = np.array([[0, 1, 255, 255]], np.uint8)
     assert accuracy(np.array([[0, 2, 0, 1]], np.uint8), truth, 3) == 0.5
     assert accuracy(truth, np.full_like(truth, 255), 3) == 0.0
+
+
+def test_no_masks_are_shown_of_a_supernet_that_knows_other_classes(tmp_path):
+    path, classes = tmp_path / "supernet.safetensors", SceneSet.classes[::-1]
+    info = SupernetInfo(space=SPACE, data="scenes", step=0, training={}, classes=classes)
+    save_supernet(path, Supernet(SPACE, torch.Generator().manual_seed(0)), info)
+    used = SimpleNamespace(path=str(path), digest=sha256_of_file(path))
+    with pytest.raises(CheckpointError, match="was trained on other classes than those of scenes"):
+        open_source(SimpleNamespace(supernet=used, data="scenes", evaluation={}), None, None)
