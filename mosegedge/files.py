@@ -22,8 +22,18 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     Args:
         path: The file; its folder is made if it is missing.
         content: Bytes, or text that is written as UTF-8.
+
+    Raises:
+        OSError: It cannot be written; the error names this file, not the temporary one beside it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _replace(path, content)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _replace(path: Path, content: bytes | str) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:

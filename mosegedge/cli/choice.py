@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from mosegedge.errors import SearchError, UsageError
+from mosegedge.errors import ArchitectureError, SearchError, UsageError
 from mosegedge.space import Architecture
 
 _Content = TypeVar("_Content")
@@ -29,7 +29,7 @@ def network_and_profile(text: str) -> tuple[Architecture, str | None]:
     """
     folder, _, number = text.rpartition(":")
     if not folder or not number.isdecimal():
-        return Architecture.parse(text), None
+        return Architecture.parse(_digits(text)), None
     front = Path(folder) / "front.json"
     if not front.is_file():
         raise UsageError(
@@ -67,6 +67,17 @@ def supernet_of(text: str) -> SearchedSupernet | None:
     return _read(
         Path(folder) / "run.json",
         lambda record: SearchedSupernet(str(record["supernet"]["path"]), str(record["supernet"]["digest"])),
+    )
+
+
+def _digits(text: str) -> str:
+    """The text where it can be meant as a code; a path with a slip in it cannot."""
+    if set(text) <= set("0123456789 -"):
+        return text
+    raise ArchitectureError(
+        f"{text!r} is no code{'' if Path(text).exists() else ', and no file or folder of this name is there'}.",
+        known="A code is 29 digits, as 0-00-001100-001100-00111100-001100.",
+        fix="Or name the k-th network that a search chose: RUN:k.",
     )
 
 

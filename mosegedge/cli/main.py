@@ -53,7 +53,10 @@ def _print_version(*, wanted: bool) -> None:
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=lambda wanted: _print_version(wanted=wanted), is_eager=True)
+        bool,
+        typer.Option(
+            "--version", callback=lambda wanted: _print_version(wanted=wanted), is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Find and deploy the most accurate segmentation network that meets a frame budget on your own board."""

@@ -87,9 +87,10 @@ def retrain(
     from mosegedge.supernet.retrain import retrain_network
     from mosegedge.supernet.runnable import score_part
 
-    if sum((supernet is not None, from_scratch, encoder is not None)) != 1:
+    given = sum((supernet is not None, from_scratch, encoder is not None))
+    if given != 1:
         raise UsageError(
-            "It is not said which weights the network starts from.",
+            f"It is {'said more than once' if given else 'not said'} which weights the network starts from.",
             fix="Give one of --supernet RUN, --encoder RUN and --from-scratch.",
         )
     set_threads(threads)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mosegedge.export.deployed import OnnxNetwork
     from mosegedge.supernet.runnable import Runnable
 
-_BUNDLE, _ONNX, _WEIGHTS = "bundle.json", ".onnx", ".safetensors"
+_BUNDLE, _SEARCH, _ONNX, _WEIGHTS = "bundle.json", "run.json", ".onnx", ".safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +137,11 @@ def _require_one_network(path: Path) -> None:
     if not path.is_dir():
         return
     held = [name for name in (NETWORK_FILE, _BUNDLE) if (path / name).is_file()]
+    if not held and (path / _SEARCH).is_file():
+        raise UsageError(
+            f"{path} is the run folder of a search, which chose several networks.",
+            fix=f"Name one by its number: mosegedge evaluate {path}:1",
+        )
     if not held:
         raise UsageError(
             f"{path} holds no network: there is neither {NETWORK_FILE} nor {_BUNDLE}.",

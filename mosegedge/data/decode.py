@@ -39,7 +39,7 @@ def read_labels(path: Path, values: Values) -> NDArray[np.integer[Any]]:
     if image.mode not in (_COLOUR_MODES if values.coloured else _INDEX_MODES):
         raise DataError(
             f"{path} holds pixels of the kind {image.mode!r}.",
-            known=f"Labels are {'colours' if values.coloured else 'one number for each pixel'}: {values.described}",
+            known=f"It has to hold {'colours' if values.coloured else 'one number for each pixel'}. {values.described}",
             fix=COPY_AGAIN,
         )
     if not values.coloured:

@@ -261,10 +261,11 @@ def _definition(name: str, table: dict[str, Any], known: Inventory, path: Path) 
             fix=f"Correct [{template}] first.",
         )
     if template not in known.definitions:
+        close = difflib.get_close_matches(template, known.usable, n=1)
         raise DeviceError(
             f"{path}: the device {name} starts from the template {template!r}, which does not exist.",
             known=f"Templates: {', '.join(known.usable)}.",
-            fix=f'Write template = "local" in [{name}].',
+            fix=f'Write template = "{close[0] if close else "local"}" in [{name}].',
         )
     base = known.definitions[template]
     inherited = {item.name: getattr(base.device, item.name) for item in fields(Device)}

@@ -91,7 +91,7 @@ def _pattern(changes: Changes) -> tuple[str, tuple[Group, ...]]:
     if kinds and len(kinds) < len(changes.by_kind()):
         said = ", ".join(f"{kind} ({rows.median_ratio or 1.0:.3f})" for kind, rows in sorted(kinds.items()))
         return f"{differ}, above all {said}; the median of all is {factor:.3f}.", _OF_SOME
-    return f"{differ}, {alone} of them on their own, beyond a common factor.", _OF_SOME
+    return f"{differ}; {alone} stand out from the common factor {factor:.3f}.", _OF_SOME
 
 
 def _differences(before: Profile, after: Profile) -> Iterator[Difference]:

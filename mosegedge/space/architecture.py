@@ -108,7 +108,7 @@ class Architecture:
             ArchitectureError: The text holds anything else, or is no valid code.
         """
         compact = text.replace(" ", "").replace("-", "")
-        strange = sorted({character for character in compact if character not in "0123456789"})
+        strange = [character for character in compact if character not in "0123456789"]
         if strange:
             raise ArchitectureError(
                 f"The code {text!r} holds {strange[0]!r}, which is no digit.",

@@ -86,7 +86,7 @@ def device_named(name: str) -> torch.device:
         raise UsageError(
             "PyTorch finds no GPU here.",
             known=f"This is PyTorch {torch.__version__}.",
-            fix="Train with --on cpu, or install a PyTorch that fits the GPU's driver.",
+            fix="Use --on cpu, or install a PyTorch that fits the GPU's driver.",
         )
     if name == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")

@@ -53,9 +53,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     export_trained(folder / "bundle", load_network(path), path=path, guide=guide, opset=17, predicted=None)
     own(folder / "own")
     own(folder / "without", val=0)
-    (folder / "both").mkdir()
-    for name in ("network.safetensors", "bundle.json"):
-        (folder / "both" / name).touch()
+    for name in ("both/network.safetensors", "both/bundle.json", "search/run.json"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
     return folder
 
 
@@ -136,6 +136,8 @@ def _sizes(found: dict[str, Any]) -> str:
     ("arguments", "code", "said"),
     [
         (["9"], 2, "A code has 29 digits"),
+        (["runs/serch"], 2, "'runs/serch' is no code, and no file or folder of this name is there."),
+        (["search"], 2, "mosegedge evaluate search:1"),
         ([CODE, "--supernet", "none"], 6, "no checkpoint none"),
         ([CODE, "--scales", "1,0"], 2, "cannot be looked at in the scale 0"),
         ([CODE, "--scales", "1;2"], 2, "--scales 1;2 cannot be read"),

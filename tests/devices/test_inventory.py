@@ -176,6 +176,7 @@ def test_an_unknown_device_is_answered_with_the_known_ones_and_the_lines_to_writ
     [
         ("threads = 1\n", "threads", "threads = 1 belongs to no device."),
         ('[a]\ntemplate = "nothing"\n', "a", "'nothing', which does not exist."),
+        ('[a]\ntemplate = "raspberypi"\n', "a", 'Write template = "raspberrypi" in [a].'),
         ("[a]\n", "a", "the template 'a', which does not exist."),
         ('[a]\ntemplate = "local"\nthreads = "many"\n', "a", 'line 3: [a] threads is "many"; it has to be'),
         ('[a]\ntemplate = "local"\nthreads = 0\n', "a", "threads is 0; it has to be a whole number from 1 to 1024."),
