@@ -10,7 +10,7 @@ from mosegedge.space.architecture import DIGITS, SCALE
 
 _WIDTH, _LEFT, _RIGHT, _TOP = 440.0, 150.0, 8.0, 26.0
 _ROW, _BAR, _GAP = 19.0, 12.0, 0.5
-_NUMBER = 48.0
+_NUMBER, _STUB = 48.0, 0.15
 
 
 def digits_chart(found: Explanation) -> Markup:
@@ -21,7 +21,12 @@ def digits_chart(found: Explanation) -> Markup:
     bottom = _TOP + _ROW * len(rows)
     # Room for a number at both ends.
     start, end = _LEFT + _NUMBER, _WIDTH - _RIGHT - _NUMBER
-    scale = Scale(low=min([*deltas, 0.0]), high=max([*deltas, 1e-9]), start=start, end=end)
+    # A side that only the scale goes to gets a stub, or its bar would have no width at all.
+    every = [cost.delta_ms or 0.0 for digit in rows for cost in _steps(digit)]
+    stub_ms = _STUB * max([abs(delta) for delta in deltas], default=1.0)
+    low = min([*deltas, -stub_ms if min(every, default=0.0) < 0 else 0.0])
+    high = max([*deltas, stub_ms if max(every, default=0.0) > 0 else 1e-9])
+    scale = Scale(low=low, high=high, start=start, end=end)
     zero = scale(0.0)
     marks = [tag("path", {"class": "axis", "d": f"M{zero:.1f} {_TOP - 4:g}V{bottom:g}"})]
     marks += [_row(found, digit, scale, _TOP + _ROW * place) for place, digit in enumerate(rows)]

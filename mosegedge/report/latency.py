@@ -141,7 +141,7 @@ def _reading(compared: Mapping[str, Comparison]) -> str:
     tau, flops_tau = judged.by_profile.kendall_tau, judged.flops_tau
     verdict = "better than" if tau > flops_tau else "no better than"
     return (
-        f"On {judged.networks} networks that the profile was not fitted to it orders latencies {verdict} FLOPs do "
+        f"On {judged.networks} networks that the profile was not fitted to, it orders latencies {verdict} FLOPs do "
         f"(Kendall's tau {tau:.3f} against {flops_tau:.3f}) and is off by {judged.by_profile.mape:.1%} on average."
     )
 

@@ -146,6 +146,17 @@ def test_text_names_every_layer_and_every_digit(found):
     assert Architecture.parse(result["best_saving"]["code"])
 
 
+@pytest.mark.parametrize("others", [SPACE.smallest, SPACE.largest])
+def test_both_steps_of_the_scale_are_seen_where_all_other_digits_go_to_one_side(profile, others):
+    code = Architecture((2, *others.digits[1:]))
+    picture = ElementTree.fromstring(explanation_svg(explain(profile, profile.latency_model(SPACE), code), "p"))
+    bars = [mark for mark in picture.iter() if mark.get("class", "").startswith("step ")]
+    titles = ["".join(bar.itertext()) for bar in bars]
+    widths = [float(bar.get("width")) for bar, title in zip(bars, titles, strict=True) if title.startswith("scale")]
+    assert len(widths) == 2
+    assert min(widths) > 10
+
+
 def test_the_picture_shows_every_layer_twice_and_every_step(found):
     svg = explanation_svg(found, "local/<nano>")
     root = ElementTree.fromstring(svg)
