@@ -60,7 +60,9 @@ def confusion_picture(matrix: ConfusionMatrix, classes: Sequence[str]) -> NDArra
     """
     shares = matrix.shares()
     font, small = _font(), _font(11)
-    side = round(max(font.getlength(name) for name in classes)) + 3 * _MARGIN
+    heading = "true \\ predicted, %"
+    # Short names leave less room than the heading of the corner takes.
+    side = round(max(small.getlength(heading), *(font.getlength(name) for name in classes))) + 3 * _MARGIN
     extent = side + _CELL * len(classes)
     page, draw = _page(extent + _MARGIN, extent + _MARGIN)
     for k, name in enumerate(classes):
@@ -75,7 +77,7 @@ def confusion_picture(matrix: ConfusionMatrix, classes: Sequence[str]) -> NDArra
                 ink = _PAPER if share > 0.45 else _INK
                 middle = (left + _CELL / 2, start + _CELL / 2)
                 draw.text(middle, f"{100 * share:.0f}", fill=ink, font=small, anchor="mm")
-    draw.text((_MARGIN, _MARGIN), "true \\ predicted, %", fill=_INK, font=small)
+    draw.text((_MARGIN, _MARGIN), heading, fill=_INK, font=small)
     return np.array(page)
 
 

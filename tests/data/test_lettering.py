@@ -59,3 +59,11 @@ def test_a_table_has_a_column_for_edges_where_they_were_scored():
     assert lines[3].split() == ["traffic", "light", "-", "-", "-", "-", "0.00%"]
     assert lines[4].split() == ["mean", "58.33", "37.50", "75.00", "83.33"]
     assert len({len(line) for line in lines[:4]}) == 1
+
+
+def test_the_heading_of_the_confusion_picture_stays_left_of_the_first_class_however_short_the_names():
+    page = confusion_picture(ConfusionMatrix(2), ["a", "b"])
+    first = page[: page.shape[1] // 2, :]
+    inked = np.flatnonzero((first[:20] < 128).all(axis=2).any(axis=0))
+    cells = np.flatnonzero((page[-30] == 236).all(axis=1))
+    assert inked.max() < cells.min()
