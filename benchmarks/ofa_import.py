@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.machinery
 import importlib.metadata
 import json
 import sys
@@ -93,6 +94,7 @@ class _EmptyModule(types.ModuleType):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.__path__ = []
+        self.__spec__ = importlib.machinery.ModuleSpec(name, None)  # PyTorch asks which modules there are
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
