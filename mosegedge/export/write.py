@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import platform
@@ -112,10 +113,11 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
             write_atomic(folder / name, content)
     except OSError as error:
         size_mib = sum(map(len, files.values())) / 2**20
+        way_out = "Free some space, or choose" if error.errno == errno.ENOSPC else "Choose"
         raise ExportError(
             f"{folder / name} cannot be written: {error.strerror}.",
             known=f"The bundle takes {size_mib:.1f} MiB.",
-            fix="Free some space, or choose another --output; then export again.",
+            fix=f"{way_out} another --output; then export again.",
         ) from error
 
 

@@ -101,7 +101,18 @@ def test_a_disk_that_is_full_is_named_with_the_file_and_what_is_needed(tmp_path,
     with pytest.raises(ExportError, match=r"network\.onnx cannot be written: No space left") as caught:
         products.make_bundle(tmp_path / "bundle")
     assert "MiB" in caught.value.known
+    assert "Free some space" in caught.value.fix
     assert not (tmp_path / "bundle" / "bundle.json").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_not_told_to_have_more_space(tmp_path, monkeypatch):
+    def refused(path, content):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(write, "write_atomic", refused)
+    with pytest.raises(ExportError, match=r"network\.onnx cannot be written: Read-only") as caught:
+        products.make_bundle(tmp_path / "bundle")
+    assert caught.value.fix == "Choose another --output; then export again."
 
 
 @pytest.mark.parametrize("name", ["network.onnx", "weights.safetensors", "golden_input.npy", "golden_output.npy"])
