@@ -51,7 +51,7 @@ from mosegedge.cli.output import progress
 from mosegedge.data import cached, load
 from mosegedge.data.prepared import PictureCache
 from mosegedge.devices import Device, load_device, open_agent
-from mosegedge.errors import UsageError
+from mosegedge.errors import MosegedgeError, UsageError
 from mosegedge.files import write_atomic
 from mosegedge.progress import Silent
 from mosegedge.supernet.evaluate import confusion_of, labels_of
@@ -64,13 +64,21 @@ _ROUNDS_CHOOSING = 8
 
 def main() -> None:
     """Does the steps that are asked for."""
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
+    try:
+        _run(arguments)
+    except MosegedgeError as error:
+        parser.exit(error.exit_code, f"{error}\n")
+
+
+def _run(arguments: argparse.Namespace) -> None:
     if arguments.step == "show":
         show(Record.read(arguments.json), arguments.picture)
         return
     if arguments.search is None or arguments.output is None:
-        raise SystemExit("Name the search and the run folder: --search RUN --output RUN")
+        raise UsageError("The search or the run folder is not named.", fix="--search RUN --output RUN")
     recipe = load_recipe(arguments.recipe)
     comparison = Comparison(
         space=space_of(arguments.search),

@@ -37,7 +37,7 @@ Timer = Callable[[Mapping[str, bytes]], Mapping[str, Measurement]]
 STATISTIC: Literal["quantile10"] = "quantile10"
 _LEEWAY_UNIFORM = 1.10
 _LEEWAY_BISENET = 1.02
-_PARTS, _FEWEST = 64, 4  # widths of BiSeNet are multiples of 1/64: one channel of its narrowest layers
+_PARTS, _FEWEST = 64, 4  # nominal widths of BiSeNet are multiples of 1/64; channels are rounded to blocks after
 _BURST = BurstSettings(min_samples=2, max_samples=4, min_ns=10_000_000, max_warmup=3)
 
 
