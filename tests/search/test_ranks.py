@@ -43,6 +43,12 @@ def sigterm() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
+def sigterm_here() -> None:
+    """SIGTERM to this process, which runs other tests too: never where nothing would catch it."""
+    assert callable(signal.getsignal(signal.SIGTERM)), "SIGTERM would end the tests"
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 @pytest.fixture
 def linked() -> Iterator[Callable[[], tuple[Link, Link]]]:
     """Makes both ends of a connection between two ranks."""
@@ -236,7 +242,7 @@ def test_a_lost_rank_ends_the_search_and_one_process_finishes_it(
     assert whole.startswith(kept)
     assert f"{kept.count(b'{')} evaluated networks are kept in {archive}" in refusal.value.known
     assert f"mosegedge search --output {tmp_path}" in refusal.value.fix
-    os.kill(os.getpid(), signal.SIGTERM)  # the launcher's, while the loss is being told: passed over
+    sigterm_here()  # the launcher's, while the loss is being told: passed over
     search_in(tmp_path)
     assert results_in(tmp_path) == results_in(alone)
 
@@ -276,7 +282,7 @@ def test_sigterm_at_rank_0_says_who_was_lost_if_anyone(tmp_path, monkeypatch, ra
     def stopped(architecture):
         if gone:
             over.link.close()
-        os.kill(os.getpid(), signal.SIGTERM)
+        sigterm_here()
         return evaluate(architecture)
 
     def other(link):
@@ -316,7 +322,7 @@ def test_sigterm_ends_another_rank_quietly_unless_rank_0_is_gone(monkeypatch, li
     def stopped(architecture):
         if not lives:
             ahead.close()
-        os.kill(os.getpid(), signal.SIGTERM)
+        sigterm_here()
 
     with pytest.raises(expected) as end:
         helping.help_first(Member(rank=1, size=2), lambda: (stopped, FACTS))
