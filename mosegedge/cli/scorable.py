@@ -77,11 +77,13 @@ class Scorable:
         weights = self.source.source
         if isinstance(weights, TrainedNetwork):
             return weights.runnable(device)
-        say(f"Re-estimating batch-norm statistics on {statistics_pictures} pictures of {dataset.name}/train ...")
+        train = open_data(dataset.name, "train", data_root)
+        count = min(statistics_pictures, len(train))
+        say(f"Re-estimating batch-norm statistics on {count} pictures of {dataset.name}/train ...")
         return inheriting(
             weights,
             self.source.architecture,
-            train=open_data(dataset.name, "train", data_root),
+            train=train,
             dataset=dataset,
             statistics_pictures=statistics_pictures,
             device=device,

@@ -75,10 +75,10 @@ def search_for_device(
         trust={trust.profile: trust.to_json() for trust in trusts if trust.shortfalls},
     )
     models = targets.models(config, supernet.space)
+    # What it refuses is refused before other processes and pictures are waited for.
+    search = Search(supernet.space, latency, config, folder, provenance, progress=progress, others=models)
     with shared_among(member, facts, folder, progress) as share:
-        evaluator = scoring.evaluator(supernet)
-        search = Search(supernet.space, latency, config, folder, provenance, progress=progress, others=models)
-        return search.run(evaluator, timer, share)
+        return search.run(scoring.evaluator(supernet), timer, share)
 
 
 def _timer(
