@@ -21,7 +21,7 @@ from dataclasses import asdict
 
 from benchmarks.strategy_curves import json_of
 from benchmarks.strategy_options import add_options, conditions_of, panels_beside, record_of, seeds_of, source_of
-from benchmarks.strategy_pictures import Panel, draw_by_generation
+from benchmarks.strategy_pictures import Panel, draw_by_evaluations
 from benchmarks.strategy_runs import curves_of
 from benchmarks.strategy_tables import comparison, table_of
 from benchmarks.strategy_tasks import WITHOUT_PREDICTOR, Task, strategy_of
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         content = {"world": asdict(world), "conditions": conditions_of(given), "comparison": versus}
         given.output.write_text(json_of(content, curves))
     if given.picture:
-        draw_by_generation([*beside, Panel(world, curves)], given.picture, given.lowest, conditions_of(given))
+        draw_by_evaluations([*beside, Panel(world, curves)], given.picture, given.lowest, conditions_of(given))
 
 
 if __name__ == "__main__":

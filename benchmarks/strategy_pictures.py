@@ -15,8 +15,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DPI = 95
-_LEGEND_COLUMNS = 2  # beside each other above each panel
-_COLOURS = {"default": "C0", "paper": "C3", "random": "0.5", "nsga2-8": "C2", "nsga2-100": "C1"}
+_COLOURS = {
+    "default": "C0",
+    "paper": "C3",
+    "random": "0.5",
+    "nsga2-8": "C2",
+    "nsga2-100": "C1",
+    "gp+hierarchical": "C2",
+    "gp+random": "C1",
+    "gp+survival": "C4",
+    "gp+latency": "C5",
+    "gp+ehvi": "C6",
+}
 _NAMES = {
     "default": "default: hypervolume at mean + sd",
     "paper": "paper: RankNet, hierarchical, from 100 networks",
@@ -46,8 +56,10 @@ class Panel:
         return f"laws fitted to {self.world.oracle}"
 
 
-def draw_by_generation(panels: Sequence[Panel], path: Path, lowest: float, conditions: str) -> None:
-    """Mean hypervolume by generation, one standard deviation around it.
+def draw_by_evaluations(panels: Sequence[Panel], path: Path, lowest: float, conditions: str) -> None:
+    """Mean hypervolume by evaluated networks, one standard deviation around it.
+
+    The paper's Fig. 10 goes by generations; these are of different sizes here.
 
     Args:
         panels: One an oracle.
@@ -56,32 +68,29 @@ def draw_by_generation(panels: Sequence[Panel], path: Path, lowest: float, condi
         conditions: Written below.
     """
     figure, axes = _panels(panels)
-    names = list(dict.fromkeys(curve.strategy for panel in panels for curve in panel.curves))
     for panel, place in zip(panels, axes, strict=True):
-        for name, runs in by_strategy(panel.curves).items():
-            mean, spread = mean_and_spread(runs, runs[0].evaluations)
-            generations = range(len(mean))
-            colour = f"C{names.index(name) % 10}"
-            place.plot(generations, mean, label=_legend(name), color=colour, lw=1.8 if name == "default" else 1.2)
-            place.fill_between(generations, mean - spread, mean + spread, color=colour, alpha=0.12, lw=0)
-        place.set(xlabel="generation", title=panel.title, ylim=(lowest, 100.2))
+        _draw(panel, place, lowest)
     _finish(figure, axes, path, conditions)
 
 
 def draw_by_cost(panels: Sequence[Panel], path: Path, lowest: float, conditions: str) -> None:
-    """Mean hypervolume by evaluated networks on a logarithmic axis, one standard deviation around it; as above."""
+    """The same on a logarithmic axis, for searches of thousands of networks."""
     figure, axes = _panels(panels)
     for panel, place in zip(panels, axes, strict=True):
-        for name, runs in by_strategy(panel.curves).items():
-            steps = runs[0].evaluations
-            mean, spread = mean_and_spread(runs, steps)
-            colour = _COLOURS.get(name)
-            (line,) = place.plot(steps, mean, label=_legend(name), color=colour)
-            place.fill_between(steps, mean - spread, mean + spread, color=line.get_color(), alpha=0.15, lw=0)
+        _draw(panel, place, lowest)
         first = min((curve.evaluations[0] for curve in panel.curves if curve.strategy != RANDOM), default=1)
-        place.set(xlabel="evaluated networks", title=panel.title, ylim=(lowest, 100.2), xscale="log")
+        place.set_xscale("log")
         place.set_xlim(left=0.9 * first)
     _finish(figure, axes, path, conditions)
+
+
+def _draw(panel: Panel, place: Axes, lowest: float) -> None:
+    for name, runs in by_strategy(panel.curves).items():
+        steps = runs[0].evaluations
+        mean, spread = mean_and_spread(runs, steps)
+        (line,) = place.plot(steps, mean, label=_legend(name), color=_COLOURS.get(name))
+        place.fill_between(steps, mean - spread, mean + spread, color=line.get_color(), alpha=0.15, lw=0)
+    place.set(xlabel="evaluated networks", title=panel.title, ylim=(lowest, 100.2))
 
 
 def _legend(name: str) -> str:
@@ -100,7 +109,6 @@ def _finish(figure: Figure, axes: Sequence[Axes], path: Path, conditions: str) -
     for place in axes:
         place.grid(alpha=0.3)
     lines = {str(line.get_label()): line for place in axes for line in place.get_lines()}
-    columns = _LEGEND_COLUMNS * len(axes)
-    figure.legend(lines.values(), lines.keys(), fontsize="small", loc="outside upper center", ncols=columns)
+    figure.legend(lines.values(), lines.keys(), fontsize="small", loc="outside upper center", ncols=len(axes) + 1)
     figure.supxlabel(conditions, fontsize="small")
     figure.savefig(path, dpi=_DPI)

@@ -91,7 +91,7 @@ def search(task: Task, progress: Progress) -> Counter[str]:
     reasons = Counter[str]()
     for generation in range(1, 1 + (task.budget - len(codes)) // config.evaluations):
         history = History(codes=codes, miou=-values[:, 1], objectives=values, known=codes, reference=reference)
-        proposal = proposer.propose(history, Seeds.of(task.seed, generation))
+        proposal = proposer.propose(history, Seeds.of(task.seed, generation), generation=generation)
         reasons.update(proposal.reasons)
         new = oracle.objectives(proposal.codes)
         progress.add(new)

@@ -115,7 +115,7 @@ def strategy_of(name: str) -> Strategy:
         named, predictors = ", ".join((*CONFIGURATIONS, *WITHOUT_PREDICTOR)), ", ".join(PREDICTORS)
         known = f"Known: {named}, or PREDICTOR+PRESCREEN with {predictors}."
         raise UsageError(f"There is no strategy {name!r}.", known=known)
-    config = replace(CONFIGURATIONS["default"], predictor=predictor, exploration=0.0)
+    config = replace(CONFIGURATIONS["default"], predictor=predictor, exploration=(0.0,))
     if prescreen == RANDOM:
         return Strategy(config, by_chance)
     config = replace(config, prescreen=PrescreenSettings(strategy=prescreen))  # type: ignore[arg-type]  # checked there

@@ -95,9 +95,12 @@ def search(
         typer.Option(help="Which candidates are evaluated (hypervolume; paper: hierarchical)."),
     ] = None,
     exploration: Annotated[
-        float | None,
-        typer.Option(help="Standard deviations added to predictions (1; 0 where the predictor has none; paper: 0)."),
-    ] = None,
+        str,
+        typer.Option(
+            help="Standard deviations added to predictions, by generation (1,1,1,3; 0 where the predictor has none; "
+            "paper: 0)."
+        ),
+    ] = "",
     inner: Annotated[
         Literal["nsga2", "moead", "random"] | None, typer.Option(help="Search on predictions (nsga2; paper: nsga2).")
     ] = None,
@@ -108,9 +111,9 @@ def search(
         typer.Option(help="How they are drawn: uniform digits, or half of them leaning to small or large (uniform)."),
     ] = None,
     generations: Annotated[
-        int | None, typer.Option(help="Rounds of predict, search, pre-screen, evaluate (26; paper: 20).")
+        int | None, typer.Option(help="Rounds of predict, search, pre-screen, evaluate (52; paper: 20).")
     ] = None,
-    evaluations: Annotated[int | None, typer.Option(help="Networks evaluated in each of them (8; paper: 8).")] = None,
+    evaluations: Annotated[int | None, typer.Option(help="Networks evaluated in each of them (4; paper: 8).")] = None,
     scales: Annotated[str, typer.Option(help="Scale digits to search, as 0,2; all of the profile by default.")] = "",
     chosen: Annotated[int, typer.Option(help="Networks picked from the front.")] = 5,
     pick: Annotated[
@@ -217,7 +220,7 @@ def _method(
     base: SearchConfig,
     predictor: str | None,
     prescreen: PrescreenStrategy | None,
-    exploration: float | None,
+    exploration: str,
     inner: InnerMethod | None,
     inner_generations: int | None,
 ) -> SearchConfig:
@@ -225,10 +228,11 @@ def _method(
     from mosegedge.search.accuracy import WITH_DEVIATIONS
 
     name = _or(predictor, base.predictor)
+    usual = base.exploration if name in WITH_DEVIATIONS else (0.0,)
     return replace(
         base,
         predictor=name,
-        exploration=_or(exploration, base.exploration if name in WITH_DEVIATIONS else 0.0),
+        exploration=_numbers(exploration) if exploration else usual,
         prescreen=replace(base.prescreen, strategy=_or(prescreen, base.prescreen.strategy)),
         inner=replace(
             base.inner,
@@ -236,6 +240,13 @@ def _method(
             generations=_or(inner_generations, base.inner.generations),
         ),
     )
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--exploration {text} cannot be read.", fix="--exploration 1,1,1,3") from None
 
 
 def _or(given: Value | None, default: Value) -> Value:

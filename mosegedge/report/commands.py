@@ -110,7 +110,8 @@ def _others(run: Run, config: SearchConfig) -> list[str]:
 def _settings(run: Run) -> list[str]:
     settings, evaluation = run.manifest.settings, run.manifest.evaluation
     options = ["--config", _nearest(run), "--predictor", settings.predictor]
-    options += ["--prescreen", settings.prescreen.strategy, "--exploration", f"{settings.exploration:g}"]
+    explored = ",".join(f"{deviations:g}" for deviations in settings.exploration)
+    options += ["--prescreen", settings.prescreen.strategy, "--exploration", explored]
     options += [
         "--inner",
         settings.inner.method,

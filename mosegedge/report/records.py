@@ -80,7 +80,7 @@ class Settings(_Part):
     scales: list[int]
     baselines: bool
     predictor: str
-    exploration: Finite
+    exploration: list[Finite]
     prescreen: PrescreenSettings
     inner: InnerSettings
 

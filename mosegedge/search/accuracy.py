@@ -29,12 +29,13 @@ def predictor_for(domain: Domain, config: SearchConfig, rng: np.random.Generator
 
 def require_deviations(predictor: Predictor, config: SearchConfig) -> None:
     """Raises UsageError where the settings need standard deviations that the predictor does not have."""
-    needed = config.exploration > 0 or config.prescreen.strategy == "ehvi"
+    explored = ",".join(f"{deviations:g}" for deviations in config.exploration)
+    needed = max(config.exploration) > 0 or config.prescreen.strategy == "ehvi"
     if needed and not isinstance(predictor, UncertainPredictor):
         raise UsageError(
             f"The predictor {config.predictor} has no standard deviation, which "
             + ("the pre-screening ehvi needs." if config.prescreen.strategy == "ehvi" else "an exploration needs."),
-            known=f"exploration is {config.exploration:g}, the pre-screening {config.prescreen.strategy}.",
+            known=f"exploration is {explored}, the pre-screening {config.prescreen.strategy}.",
             fix="Use --exploration 0 and --prescreen hypervolume, or --predictor gp.",
         )
 

@@ -13,7 +13,7 @@ from mosegedge.progress import Progress
 from mosegedge.search.config import Provenance, SearchConfig
 from mosegedge.space import SearchSpace
 
-SCHEMA = 4
+SCHEMA = 5
 _PACKAGES = ("mosegedge", "numpy", "scipy", "torch", "lightgbm", "scikit-learn", "pymoo")
 _FREE_TO_DIFFER = ("versions", "profile.reference", "profile.label", "supernet.path")
 
@@ -68,7 +68,13 @@ def _with_sampling(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "schema": 4, "settings": {**record["settings"], "sampling": "uniform"}}
 
 
-_MIGRATIONS = {1: _with_choices, 2: _with_objectives, 3: _with_sampling}
+def _with_explorations(record: dict[str, Any]) -> dict[str, Any]:
+    """Schema 4 explored as far in every generation."""
+    settings = record["settings"]
+    return {**record, "schema": 5, "settings": {**settings, "exploration": [settings["exploration"]]}}
+
+
+_MIGRATIONS = {1: _with_choices, 2: _with_objectives, 3: _with_sampling, 4: _with_explorations}
 
 
 def start_or_resume(folder: Path, manifest: dict[str, Any], progress: Progress) -> None:

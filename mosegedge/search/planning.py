@@ -101,7 +101,7 @@ class Planner:
             make_predictor=lambda rng: self.predictor_for(self.domain, self.config, rng),
             prescreen=self.prescreen,
         )
-        proposal = proposer.propose(history, seeds)
+        proposal = proposer.propose(history, seeds, generation=number)
         facts = {
             "held_out_tau": taus,
             "predicted_front": proposal.predicted_front,

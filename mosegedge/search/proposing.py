@@ -100,6 +100,23 @@ class Seeds:
         return cls(fit=fit, inner=inner, screen=screen, check=check)
 
 
+@dataclass(frozen=True)
+class Outlook:
+    """A predictor that has learned, and how far beyond its predictions a generation hopes.
+
+    Args:
+        predictor: Of accuracy.
+        exploration: Standard deviations.
+    """
+
+    predictor: Predictor
+    exploration: float
+
+    def hoped(self, codes: Codes) -> Floats:
+        """Accuracies if all goes well."""
+        return optimistic(self.predictor, codes, self.exploration)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Proposer:
     """Fits a predictor, searches on its predictions, pre-screens what that finds.
@@ -118,14 +135,16 @@ class Proposer:
     make_predictor: Callable[[np.random.Generator], Predictor]
     prescreen: Prescreen
 
-    def propose(self, history: History, seeds: Seeds) -> Proposal:
-        """The next networks; none of them is known already."""
+    def propose(self, history: History, seeds: Seeds, *, generation: int) -> Proposal:
+        """The networks of a generation, counted from 1; none of them is known already."""
+        exploration = self.config.exploration_in(generation)
         clock = Clock()
         predictor = self.make_predictor(seeds.fit)
         predictor.fit(history.codes, history.miou)
         clock.stop("fit")
-        found = self._inner_search(predictor, history, seeds.inner)
-        pool, miou = self._pool(found, predictor, history, seeds.inner)
+        outlook = Outlook(predictor, exploration)
+        found = self._inner_search(outlook, history, seeds.inner)
+        pool, miou = self._pool(found, outlook, history, seeds.inner)
         clock.stop("inner search")
         selection = self.prescreen(pool, self.config.evaluations, seeds.screen)
         clock.stop("pre-screening")
@@ -139,9 +158,9 @@ class Proposer:
             seconds=clock.seconds,
         )
 
-    def _objectives(self, predictor: Predictor, codes: Codes) -> Floats:
+    def _objectives(self, outlook: Outlook, codes: Codes) -> Floats:
         """N x M predicted objectives, minus mIoU first where it is one."""
-        values = self._minimised(codes, optimistic(predictor, codes, self.config.exploration))
+        values = self._minimised(codes, outlook.hoped(codes))
         return values[:, np.arange(-1, values.shape[1] - 1)]
 
     def _minimised(self, codes: Codes, miou: Floats) -> Floats:
@@ -149,24 +168,24 @@ class Proposer:
         goals = self.config.goals
         return minimised(goals, self.feasible.costs.means(costs_among(goals), codes), miou)
 
-    def _violation(self, predictor: Predictor) -> Violation | None:
+    def _violation(self, outlook: Outlook) -> Violation | None:
         """What the inner search must keep below 0: limits on costs, and the least mIoU as it is hoped for."""
         least = least_miou(self.config.limits)
         if least is None:
             return self.feasible.excess if self.feasible.limits else None
 
         def violation(codes: Codes) -> Floats:
-            missing = 1.0 - optimistic(predictor, codes, self.config.exploration) / least
+            missing = 1.0 - outlook.hoped(codes) / least
             return np.maximum(self.feasible.excess(codes), missing)
 
         return violation
 
-    def _inner_search(self, predictor: Predictor, history: History, rng: np.random.Generator) -> Codes:
+    def _inner_search(self, outlook: Outlook, history: History, rng: np.random.Generator) -> Codes:
         """The predicted front, known codes among it."""
         problem = CodeProblem(
-            lambda codes: self._objectives(predictor, codes),
+            lambda codes: self._objectives(outlook, codes),
             len(self.config.goals),
-            self._violation(predictor),
+            self._violation(outlook),
             length=history.codes.shape[1],
         )
         size = self.config.inner.population
@@ -175,9 +194,7 @@ class Proposer:
         first = np.sort(np.unique(together, axis=0, return_index=True)[1])[:size]
         return minimise(self.domain, problem, self.config.inner, initial=together[first], rng=rng)[0]
 
-    def _pool(
-        self, found: Codes, predictor: Predictor, history: History, rng: np.random.Generator
-    ) -> tuple[Pool, Floats]:
+    def _pool(self, found: Codes, outlook: Outlook, history: History, rng: np.random.Generator) -> tuple[Pool, Floats]:
         """Candidates that are not known, and their predicted accuracies.
 
         They are the predicted front, topped up where that leaves too few of them.
@@ -190,14 +207,14 @@ class Proposer:
             around = np.concatenate([found, history.codes[front]])
             near = np.concatenate([self.domain.neighbours(code) for code in around])
             near = without(near[self.feasible.meets(near)], np.concatenate([known, pool]))
-            pool = np.concatenate([pool, self._best_predicted(near, predictor, wanted - len(pool))])
+            pool = np.concatenate([pool, self._best_predicted(near, outlook, wanted - len(pool))])
         if len(pool) < wanted:
             random = without(self.feasible.sample(len(known) + wanted, rng), np.concatenate([known, pool]))
             pool = np.concatenate([pool, random[: wanted - len(pool)]])
-        return self._described(pool, predictor, history)
+        return self._described(pool, outlook, history)
 
-    def _described(self, codes: Codes, predictor: Predictor, history: History) -> tuple[Pool, Floats]:
-        miou, sd = mean_and_deviation(predictor, codes)
+    def _described(self, codes: Codes, outlook: Outlook, history: History) -> tuple[Pool, Floats]:
+        miou, sd = mean_and_deviation(outlook.predictor, codes)
         values, front = self._minimised(codes, miou), history.objectives[history.front]
         if all(not goal.maximised for goal in self.config.goals):
             sd = np.zeros(len(codes))  # the gain is a cost, which is known
@@ -206,17 +223,18 @@ class Proposer:
             costs=values[:, :-1],
             gain=-values[:, -1],
             gain_sd=sd,
+            exploration=outlook.exploration,
             front_costs=front[:, :-1],
             front_gain=-front[:, -1],
             reference=history.reference,
         )
         return pool, miou
 
-    def _best_predicted(self, codes: Codes, predictor: Predictor, count: int) -> Codes:
+    def _best_predicted(self, codes: Codes, outlook: Outlook, count: int) -> Codes:
         """At least `count` codes of the best predicted fronts, where there are so many."""
         chosen = codes[:0]
         while len(chosen) < count and len(codes):
-            best = nondominated(self._objectives(predictor, codes))
+            best = nondominated(self._objectives(outlook, codes))
             chosen, codes = np.concatenate([chosen, codes[best]]), codes[~best]
         return chosen
 

@@ -62,14 +62,14 @@ def test_a_search_from_the_command_line_and_once_more(run, folder):
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ([], {"predictor": "gp", "exploration": 1.0, "strategy": "hypervolume", "method": "nsga2", "evaluations": 8}),
+        ([], {"predictor": "gp", "exploration": [1.0, 1.0, 1.0, 3.0], "strategy": "hypervolume", "evaluations": 4}),
         (
             ["--config", "paper", "--generations", "0"],
-            {"predictor": "ranknet-paper", "exploration": 0.0, "strategy": "hierarchical", "method": "nsga2"},
+            {"predictor": "ranknet-paper", "exploration": [0.0], "strategy": "hierarchical", "method": "nsga2"},
         ),
         (
             ["--predictor", "svr", "--prescreen", "survival", "--inner", "random", "--evaluations", "2"],
-            {"predictor": "svr", "exploration": 0.0, "strategy": "survival", "method": "random", "evaluations": 2},
+            {"predictor": "svr", "exploration": [0.0], "strategy": "survival", "method": "random", "evaluations": 2},
         ),
     ],
 )
@@ -101,7 +101,8 @@ def test_every_part_can_be_exchanged_and_is_recorded(run, tmp_path, given, expec
         (["--predictor", "rank"], 2, "There is no predictor 'rank'"),
         (["--predictor", "ranknet", "--exploration", "1"], 2, "The predictor ranknet has no standard deviation"),
         (["--predictor", "svr", "--prescreen", "ehvi"], 2, "which the pre-screening ehvi needs"),
-        (["--exploration", "-1"], 2, "exploration is -1"),
+        (["--exploration", "1,-1"], 2, "exploration is 1,-1; it must be one or more numbers of at least 0"),
+        (["--exploration", "far"], 2, "--exploration far cannot be read"),
         (["--space", "tiny"], 2, "--space tiny means tiny:192x384:19, but the supernet is of nano:96x192:19"),
         (["--data", "nothing"], 5, "nothing"),
         (["--data", "camvid"], 5, "--data-root"),

@@ -57,7 +57,7 @@ def test_the_default_configuration_goes_on_to_the_same_archive_where_it_was_stop
 
 
 def test_settings_that_need_deviations_are_refused_before_anything_is_evaluated(tmp_path):
-    for config in (replace(ALONE, exploration=1.0), replace(ALONE, prescreen=PrescreenSettings(strategy="ehvi"))):
+    for config in (replace(ALONE, exploration=(1.0,)), replace(ALONE, prescreen=PrescreenSettings(strategy="ehvi"))):
         with pytest.raises(UsageError, match="ranknet-paper has no standard deviation"):
             Search(SPACE, Latency(), config, tmp_path, PROVENANCE)
     assert not list(tmp_path.iterdir())

@@ -110,7 +110,7 @@ def test_the_strategy_takes_what_adds_most_one_after_the_other(costs, rng):
         taken.append(row)
 
 
-@pytest.mark.parametrize("strategy", [Hypervolume(exploration=1.0), ExpectedHypervolume(), Survival()])
+@pytest.mark.parametrize("strategy", [Hypervolume(), ExpectedHypervolume(), Survival()])
 def test_strategies_fill_their_slots_over_two_costs(strategy, rng):
     selection = strategy(pool(2, 2), 8, rng)
     assert len(set(selection.indices.tolist())) == 8

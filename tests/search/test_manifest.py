@@ -65,7 +65,14 @@ def test_moved_files_and_new_package_versions_do_not_stop_a_run(tmp_path):
     assert "other package versions" in said[0]
 
 
-def as_schema_3(manifest):
+def as_schema_4(manifest):
+    settings = manifest["settings"]
+    (exploration,) = settings["exploration"]
+    return {**manifest, "schema": 4, "settings": {**settings, "exploration": exploration}}
+
+
+def as_schema_3(today):
+    manifest = as_schema_4(today)
     settings = {name: value for name, value in manifest["settings"].items() if name != "sampling"}
     return {**manifest, "schema": 3, "settings": settings}
 
@@ -105,7 +112,7 @@ def test_a_run_from_before_there_were_choices_is_read_as_the_papers_method(tmp_p
 def test_a_run_from_before_there_were_objectives_goes_on(tmp_path):
     start(tmp_path)
     today = read_manifest(tmp_path)
-    assert today["schema"] == 4
+    assert today["schema"] == 5
     before = json.dumps(as_schema_2(today))
     (tmp_path / "run.json").write_text(before)
     assert read_manifest(tmp_path) == today
@@ -190,7 +197,8 @@ def test_the_paper_configuration_has_the_numbers_of_its_table():
     config = configuration("paper")
     ranknet, inner = config.ranknet, config.inner
     assert (config.initial, config.sampling, config.generations, config.evaluations) == (100, "uniform", 20, 8)
-    assert (config.predictor, config.prescreen.strategy, config.exploration) == ("ranknet-paper", "hierarchical", 0)
+    assert (config.predictor, config.prescreen.strategy) == ("ranknet-paper", "hierarchical")
+    assert config.exploration == (0.0,)
     assert (ranknet.epochs, ranknet.layers, ranknet.neurons) == (500, 3, 300)
     assert (ranknet.weight_decay, ranknet.learning_rate, ranknet.margin) == (1e-5, 8e-4, 0.05)
     assert (inner.population, inner.generations, inner.crossover, inner.mutation) == (100, 1000, 0.9, 0.05)
@@ -200,7 +208,8 @@ def test_the_paper_configuration_has_the_numbers_of_its_table():
 def test_the_default_configuration_is_that_of_the_settings_themselves():
     config = configuration("default")
     assert config == SearchConfig()
-    assert (config.predictor, config.prescreen.strategy, config.exploration) == ("gp", "hypervolume", 1.0)
-    assert (config.initial, config.sampling) == (50, "uniform")
+    assert (config.predictor, config.prescreen.strategy) == ("gp", "hypervolume")
+    assert [config.exploration_in(generation) for generation in range(1, 9)] == [1, 1, 1, 3, 1, 1, 1, 3]
+    assert (config.initial, config.sampling, config.generations, config.evaluations) == (50, "uniform", 52, 4)
     with pytest.raises(UsageError, match="no configuration 'best'"):
         configuration("best")

@@ -31,7 +31,7 @@ from mosegedge.search.uniformity import ks_statistics, solve_by_genetic_algorith
 
 REFERENCE = Reference(costs=(10.0,), gain=0.2)
 STRATEGIES = {
-    "hypervolume": Hypervolume(exploration=1.0),
+    "hypervolume": Hypervolume(),
     "ehvi": ExpectedHypervolume(),
     "hierarchical": Hierarchical(),
     "latency": LatencySpread(),
@@ -109,10 +109,11 @@ def test_exploration_prefers_the_unknown(rng):
         costs=np.full((40, 1), 5.0),
         gain=np.full(40, 0.4),
         gain_sd=np.linspace(0.0, 0.1, 40),
+        exploration=1.0,
     )
-    assert Hypervolume(exploration=1.0)(given_pool, 1, rng).indices.tolist() == [39]
+    assert Hypervolume()(given_pool, 1, rng).indices.tolist() == [39]
     assert ExpectedHypervolume()(given_pool, 1, rng).indices.tolist() == [39]
-    for strategy in (Hypervolume(exploration=1.0), ExpectedHypervolume()):
+    for strategy in (Hypervolume(), ExpectedHypervolume()):
         with pytest.raises(SearchError, match="standard deviations"):
             strategy(replace(given_pool, gain_sd=None), 1, rng)
 

@@ -181,7 +181,7 @@ def timer_of(board, journal):
 def test_latencies_are_measured_on_the_device_once_and_a_refusal_is_an_archived_failure(tmp_path, board):
     config = replace(
         SMALL, initial=4, generations=0, scales=(0,), latency="measured", max_latency_ms=50.0, predictor="rbf",
-        exploration=0.0,
+        exploration=(0.0,),
     )  # fmt: skip
     journal = tmp_path / "run" / TIMINGS
     search = Search(SPACE, Latency(), config, tmp_path / "run", PROVENANCE)

@@ -63,7 +63,7 @@ def test_strategies_are_compared_and_drawn(archive, journal, tmp_path, capsys):
         assert curve["percent"] == sorted(curve["percent"])
         assert curve["percent"][0] > 0
     guided, by_chance = curves[0], next(curve for curve in curves if curve["strategy"] == "gp+random")
-    assert guided["evaluations"] == [12, 20, 28]
+    assert guided["evaluations"] == [12, 16, 20, 24, 28]
     assert sum(guided["reasons"].values()) == 16
     assert set(by_chance["reasons"]) == {"random"}
     assert picture.stat().st_size > 1000

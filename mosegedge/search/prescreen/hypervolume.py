@@ -19,19 +19,15 @@ Floats = NDArray[np.float64]
 class Hypervolume:
     """One candidate after the other, each adding most to the front and to those chosen before it.
 
-    Near-duplicates are not chosen together: the first leaves the second nothing to add.
-
-    Args:
-        exploration: Standard deviations that are added to predicted gains; 0 goes by the prediction alone.
+    Near-duplicates are not chosen together: the first leaves the second nothing to add. Gains count as the search hopes
+    for them (`Pool.exploration`).
     """
-
-    exploration: float = 0.0
 
     def __call__(self, pool: Pool, count: int, rng: np.random.Generator) -> Selection:
         """Chooses."""
         gain = pool.gain
-        if self.exploration:
-            gain = gain + self.exploration * _deviations(pool, "hypervolume")
+        if pool.exploration:
+            gain = gain + pool.exploration * _deviations(pool, "hypervolume")
         chosen = _one_by_one(pool, count, gain, lambda front: front.improvement(pool.costs, gain))
         return filled_up(chosen, "hypervolume", pool, count, rng)
 

@@ -43,6 +43,7 @@ class Pool:
         costs: N x C costs of theirs, as latency from the profile.
         gain: Their predicted gains.
         gain_sd: Standard deviations of the predictions, where the predictor knows them.
+        exploration: How many of them the search hopes for.
         front_costs: F x C costs of the archive's front.
         front_gain: Gains of the archive's front.
         reference: The corner of the archive's hypervolume.
@@ -55,6 +56,7 @@ class Pool:
     front_costs: Floats
     front_gain: Floats
     reference: Reference
+    exploration: float = 0.0
 
     def __len__(self) -> int:
         return len(self.codes)

@@ -20,4 +20,4 @@ def make_prescreen(config: SearchConfig) -> Prescreen:
         return Survival()
     if settings.strategy == "ehvi":
         return ExpectedHypervolume()
-    return Hypervolume(exploration=config.exploration)
+    return Hypervolume()
