@@ -164,6 +164,7 @@ def _opened(settings: dict[str, Any]) -> tuple[CrossSearch, Targets, list[Candid
     config = replace(
         CONFIGURATIONS["default"],
         evaluations=settings["evaluations"],
+        exploration=(1.0,),  # all aims of a round alike, or the devices would not be searched for equally
         seed=settings["seed"],
         scales=tuple(sorted(scales)),
         held_out=0.0,

@@ -21,14 +21,14 @@ _COLOURS = {
     "random": "0.5",
     "nsga2-8": "C2",
     "nsga2-100": "C1",
-    "gp+hierarchical": "C2",
-    "gp+random": "C1",
+    "gp+hierarchical": "C8",
+    "gp+random": "C9",
     "gp+survival": "C4",
     "gp+latency": "C5",
     "gp+ehvi": "C6",
 }
 _NAMES = {
-    "default": "default: hypervolume at mean + sd",
+    "default": "default: hypervolume at mean + 1, 1, 1, 3 sd",
     "paper": "paper: RankNet, hierarchical, from 100 networks",
     "gp+hierarchical": "hierarchical (the paper's), with gp",
     "gp+random": "random of the predicted front",
@@ -88,7 +88,7 @@ def _draw(panel: Panel, place: Axes, lowest: float) -> None:
     for name, runs in by_strategy(panel.curves).items():
         steps = runs[0].evaluations
         mean, spread = mean_and_spread(runs, steps)
-        (line,) = place.plot(steps, mean, label=_legend(name), color=_COLOURS.get(name))
+        (line,) = place.plot(steps, mean, label=_legend(name), color=_COLOURS.get(name, "C7"))
         place.fill_between(steps, mean - spread, mean + spread, color=line.get_color(), alpha=0.15, lw=0)
     place.set(xlabel="evaluated networks", title=panel.title, ylim=(lowest, 100.2))
 

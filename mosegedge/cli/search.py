@@ -97,8 +97,8 @@ def search(
     exploration: Annotated[
         str,
         typer.Option(
-            help="Standard deviations added to predictions, by generation (1,1,1,3; 0 where the predictor has none; "
-            "paper: 0)."
+            help="Standard deviations added to predictions, generation by generation and again from the first "
+            "(1,1,1,3; 0 where the predictor has none; paper: 0)."
         ),
     ] = "",
     inner: Annotated[
@@ -226,13 +226,14 @@ def _method(
 ) -> SearchConfig:
     """A named configuration with the given parts in place of its own."""
     from mosegedge.search.accuracy import WITH_DEVIATIONS
+    from mosegedge.search.exploration import NONE, parsed
 
     name = _or(predictor, base.predictor)
-    usual = base.exploration if name in WITH_DEVIATIONS else (0.0,)
+    usual = base.exploration if name in WITH_DEVIATIONS else NONE
     return replace(
         base,
         predictor=name,
-        exploration=_numbers(exploration) if exploration else usual,
+        exploration=parsed(exploration) if exploration else usual,
         prescreen=replace(base.prescreen, strategy=_or(prescreen, base.prescreen.strategy)),
         inner=replace(
             base.inner,
@@ -240,13 +241,6 @@ def _method(
             generations=_or(inner_generations, base.inner.generations),
         ),
     )
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"--exploration {text} cannot be read.", fix="--exploration 1,1,1,3") from None
 
 
 def _or(given: Value | None, default: Value) -> Value:

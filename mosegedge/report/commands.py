@@ -11,6 +11,7 @@ from mosegedge.report.html import Markup, join, paragraph, reading, section, tag
 from mosegedge.report.records import Settings
 from mosegedge.report.run import Run, Sources, Training
 from mosegedge.search.config import CONFIGURATIONS, SearchConfig
+from mosegedge.search.exploration import text_of
 from mosegedge.search.limits import option_of
 from mosegedge.search.objectives import ACCURACY_AND_LATENCY, objective
 
@@ -110,7 +111,7 @@ def _others(run: Run, config: SearchConfig) -> list[str]:
 def _settings(run: Run) -> list[str]:
     settings, evaluation = run.manifest.settings, run.manifest.evaluation
     options = ["--config", _nearest(run), "--predictor", settings.predictor]
-    explored = ",".join(f"{deviations:g}" for deviations in settings.exploration)
+    explored = text_of(tuple(settings.exploration))
     options += ["--prescreen", settings.prescreen.strategy, "--exploration", explored]
     options += [
         "--inner",

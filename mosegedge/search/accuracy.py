@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mosegedge.errors import UsageError
 from mosegedge.search.config import SearchConfig
 from mosegedge.search.domain import Domain
+from mosegedge.search.exploration import text_of
 from mosegedge.search.predictors.interface import Predictor, UncertainPredictor
 from mosegedge.search.predictors.registry import make_predictor
 from mosegedge.search.predictors.spaces import describe
@@ -29,13 +30,12 @@ def predictor_for(domain: Domain, config: SearchConfig, rng: np.random.Generator
 
 def require_deviations(predictor: Predictor, config: SearchConfig) -> None:
     """Raises UsageError where the settings need standard deviations that the predictor does not have."""
-    explored = ",".join(f"{deviations:g}" for deviations in config.exploration)
     needed = max(config.exploration) > 0 or config.prescreen.strategy == "ehvi"
     if needed and not isinstance(predictor, UncertainPredictor):
         raise UsageError(
             f"The predictor {config.predictor} has no standard deviation, which "
             + ("the pre-screening ehvi needs." if config.prescreen.strategy == "ehvi" else "an exploration needs."),
-            known=f"exploration is {explored}, the pre-screening {config.prescreen.strategy}.",
+            known=f"exploration is {text_of(config.exploration)}, the pre-screening {config.prescreen.strategy}.",
             fix="Use --exploration 0 and --prescreen hypervolume, or --predictor gp.",
         )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self, get_args
 
 from mosegedge.errors import UsageError
 from mosegedge.search.domain import ALL_SCALES
+from mosegedge.search.exploration import NONE, USUAL, Exploration, require_finite
 from mosegedge.search.limits import Limit
 from mosegedge.search.objectives import Objectives, costs_among, objectives_of
 from mosegedge.search.pick import Pick, require_held
@@ -149,7 +149,7 @@ class SearchConfig:
     chosen: int = 5
     pick: str = "spread"
     predictor: str = "gp"
-    exploration: tuple[float, ...] = (1.0, 1.0, 1.0, 3.0)
+    exploration: Exploration = USUAL
     prescreen: PrescreenSettings = field(default_factory=PrescreenSettings)
     ranknet: RankNetSettings = field(default_factory=RankNetSettings)
     inner: InnerSettings = field(default_factory=InnerSettings)
@@ -157,9 +157,7 @@ class SearchConfig:
     def __post_init__(self) -> None:
         for name, least in (("initial", 1), ("generations", 0), ("evaluations", 1), ("seed", 0), ("chosen", 1)):
             _at_least(self, name, least)
-        if not self.exploration or not all(0 <= deviations < math.inf for deviations in self.exploration):
-            shown = ",".join(f"{deviations:g}" for deviations in self.exploration)
-            raise UsageError(f"exploration is {shown}; it must be one or more numbers of at least 0.")
+        require_finite(self.exploration)
         if self.max_latency_ms is not None and not self.max_latency_ms > 0:
             raise UsageError(f"max_latency_ms is {self.max_latency_ms}; it must be a positive number of milliseconds.")
         if not 0 <= self.held_out < 1:
@@ -171,10 +169,6 @@ class SearchConfig:
         _one_of(self.latency, "latency", get_args(LatencySource), "--latency")
         require_held(Pick.parse(self.pick), self._asked, kinds_alone=True)
         _require_one_cost(self.prescreen.strategy, self.goals)
-
-    def exploration_in(self, generation: int) -> float:
-        """Standard deviations that are added in a generation, counted from 1."""
-        return self.exploration[(generation - 1) % len(self.exploration)]
 
     @property
     def goals(self) -> Objectives:
@@ -283,7 +277,7 @@ PAPER = SearchConfig(
     generations=20,
     evaluations=8,
     predictor="ranknet-paper",
-    exploration=(0.0,),
+    exploration=NONE,
     prescreen=PrescreenSettings(strategy="hierarchical"),
     inner=InnerSettings(generations=1000, from_archive=0.5),
 )

@@ -18,6 +18,7 @@ from mosegedge.search.config import SearchConfig
 from mosegedge.search.costs import minimised
 from mosegedge.search.domain import CodeDomain
 from mosegedge.search.dominance import nondominated
+from mosegedge.search.exploration import deviations_in
 from mosegedge.search.feasible import Feasible
 from mosegedge.search.inner import minimise
 from mosegedge.search.limits import least_miou
@@ -137,12 +138,11 @@ class Proposer:
 
     def propose(self, history: History, seeds: Seeds, *, generation: int) -> Proposal:
         """The networks of a generation, counted from 1; none of them is known already."""
-        exploration = self.config.exploration_in(generation)
         clock = Clock()
         predictor = self.make_predictor(seeds.fit)
         predictor.fit(history.codes, history.miou)
         clock.stop("fit")
-        outlook = Outlook(predictor, exploration)
+        outlook = Outlook(predictor, deviations_in(self.config.exploration, generation))
         found = self._inner_search(outlook, history, seeds.inner)
         pool, miou = self._pool(found, outlook, history, seeds.inner)
         clock.stop("inner search")
@@ -169,13 +169,17 @@ class Proposer:
         return minimised(goals, self.feasible.costs.means(costs_among(goals), codes), miou)
 
     def _violation(self, outlook: Outlook) -> Violation | None:
-        """What the inner search must keep below 0: limits on costs, and the least mIoU as it is hoped for."""
+        """What the inner search must keep below 0: limits on costs, and the least mIoU as it is hoped for.
+
+        A generation that looks further hopes for more hypervolume, not that networks keep to a limit.
+        """
+        cautious = Outlook(outlook.predictor, min(self.config.exploration))
         least = least_miou(self.config.limits)
         if least is None:
             return self.feasible.excess if self.feasible.limits else None
 
         def violation(codes: Codes) -> Floats:
-            missing = 1.0 - outlook.hoped(codes) / least
+            missing = 1.0 - cautious.hoped(codes) / least
             return np.maximum(self.feasible.excess(codes), missing)
 
         return violation

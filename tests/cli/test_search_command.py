@@ -101,7 +101,7 @@ def test_every_part_can_be_exchanged_and_is_recorded(run, tmp_path, given, expec
         (["--predictor", "rank"], 2, "There is no predictor 'rank'"),
         (["--predictor", "ranknet", "--exploration", "1"], 2, "The predictor ranknet has no standard deviation"),
         (["--predictor", "svr", "--prescreen", "ehvi"], 2, "which the pre-screening ehvi needs"),
-        (["--exploration", "1,-1"], 2, "exploration is 1,-1; it must be one or more numbers of at least 0"),
+        (["--exploration", "1,-1"], 2, "exploration is 1,-1; it must be one or more finite numbers of at least 0"),
         (["--exploration", "far"], 2, "--exploration far cannot be read"),
         (["--space", "tiny"], 2, "--space tiny means tiny:192x384:19, but the supernet is of nano:96x192:19"),
         (["--data", "nothing"], 5, "nothing"),

@@ -16,6 +16,8 @@ from mosegedge.search.domain import Domain
 from mosegedge.search.loop import Search
 from mosegedge.search.predictors.interface import UncertainPredictor
 from mosegedge.search.predictors.registry import PREDICTORS
+from mosegedge.search.prescreen import Hypervolume
+from mosegedge.search.proposing import Outlook
 
 ALONE = replace(QUICK, baselines=False)
 
@@ -40,20 +42,44 @@ def test_ask_and_tell_make_the_archive_that_run_makes(tmp_path):
 
 
 def test_the_default_configuration_goes_on_to_the_same_archive_where_it_was_stopped(tmp_path):
-    config = replace(configuration("default"), initial=12, generations=2, evaluations=3, baselines=False, seed=4)
+    config = replace(configuration("default"), initial=12, generations=4, evaluations=3, baselines=False, seed=4)
     config = replace(config, inner=InnerSettings(population=20, generations=5))
 
     def make(folder):
         return Search(SPACE, Latency(), config, folder, PROVENANCE)
 
     make(tmp_path / "whole").run(evaluate)
-    for told in (5, 9, 4):
+    for told in (5, 9, 4, 6):
         stopped = make(tmp_path / "parts")
         for _ in range(told):
             stopped.tell([replace(c, miou=evaluate(c.architecture)) for c in stopped.ask(1)])
     whole, parts = (tmp_path / name / "archive.jsonl" for name in ("whole", "parts"))
     assert whole.read_bytes() == parts.read_bytes()
     assert {c.reason for c in Archive(whole).candidates[12:]} <= {"hypervolume", "random"}
+
+
+def test_each_generation_looks_as_far_as_it_should(tmp_path):
+    looks = []
+
+    def prescreen(pool, count, rng):
+        looks.append(pool.exploration)
+        return Hypervolume()(pool, count, rng)
+
+    inner = InnerSettings(population=20, generations=5)
+    config = replace(
+        configuration("default"), initial=12, generations=5, evaluations=2, baselines=False, exploration=(0.0, 2.0, 0.5)
+    )
+    Search(SPACE, Latency(), replace(config, inner=inner), tmp_path, PROVENANCE, prescreen=prescreen).run(evaluate)
+    assert looks == [0.0, 2.0, 0.5, 0.0, 2.0]
+
+
+def test_an_outlook_hopes_for_so_many_deviations_more(rng):
+    domain = Domain(SPACE)
+    codes = domain.sample(30, rng)
+    predictor = predictor_for(domain, configuration("default"), rng).fit(codes, np.linspace(0.2, 0.4, len(codes)))
+    mean, sd = predictor.predict_with_std(codes)
+    for exploration in (0.0, 3.0):
+        np.testing.assert_allclose(Outlook(predictor, exploration).hoped(codes), mean + exploration * sd)
 
 
 def test_settings_that_need_deviations_are_refused_before_anything_is_evaluated(tmp_path):

@@ -18,7 +18,11 @@ from mosegedge.space import SearchSpace
 ROOT = Path(__file__).parents[2]
 SPACE = SearchSpace.load("nano")
 CONFIG = SearchConfig(
-    evaluations=3, held_out=0.0, inner=InnerSettings(population=20, generations=10), objectives=("miou", "latency")
+    evaluations=3,
+    exploration=(1.0,),
+    held_out=0.0,
+    inner=InnerSettings(population=20, generations=10),
+    objectives=("miou", "latency"),
 )
 DIGEST = "5" * 64
 

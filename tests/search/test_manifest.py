@@ -12,6 +12,7 @@ from mosegedge.errors import SearchError, UsageError
 from mosegedge.files import exclusive
 from mosegedge.progress import Silent
 from mosegedge.search.config import PAPER, InnerSettings, PrescreenSettings, SearchConfig, configuration
+from mosegedge.search.exploration import deviations_in
 from mosegedge.search.manifest import manifest_of, read_manifest, start_or_resume
 from mosegedge.space import SearchSpace
 
@@ -109,6 +110,18 @@ def test_a_run_from_before_there_were_choices_is_read_as_the_papers_method(tmp_p
         start(tmp_path, config=replace(QUICK, inner=inner))
 
 
+def test_a_run_from_before_generations_explored_differently_goes_on(tmp_path):
+    config = replace(configuration("default"), exploration=(1.5,))
+    start(tmp_path, config=config)
+    today = read_manifest(tmp_path)
+    before = json.dumps(as_schema_4(today))
+    assert '"exploration": 1.5' in before
+    (tmp_path / "run.json").write_text(before)
+    assert read_manifest(tmp_path) == today
+    start(tmp_path, config=config)
+    assert SearchConfig.from_json(read_manifest(tmp_path)["settings"]) == config
+
+
 def test_a_run_from_before_there_were_objectives_goes_on(tmp_path):
     start(tmp_path)
     today = read_manifest(tmp_path)
@@ -178,6 +191,10 @@ def test_a_second_search_is_kept_out_until_the_first_process_is_gone(tmp_path):
         ("max_latency_ms", float("nan")),
         ("held_out", 1.0),
         ("chosen", 0),
+        ("exploration", ()),
+        ("exploration", (1.0, float("inf"))),
+        ("exploration", (float("nan"),)),
+        ("exploration", 1.0),
     ],
 )
 def test_impossible_settings_are_refused_by_name(name, value):
@@ -209,7 +226,7 @@ def test_the_default_configuration_is_that_of_the_settings_themselves():
     config = configuration("default")
     assert config == SearchConfig()
     assert (config.predictor, config.prescreen.strategy) == ("gp", "hypervolume")
-    assert [config.exploration_in(generation) for generation in range(1, 9)] == [1, 1, 1, 3, 1, 1, 1, 3]
+    assert [deviations_in(config.exploration, generation) for generation in range(1, 9)] == [1, 1, 1, 3, 1, 1, 1, 3]
     assert (config.initial, config.sampling, config.generations, config.evaluations) == (50, "uniform", 52, 4)
     with pytest.raises(UsageError, match="no configuration 'best'"):
         configuration("best")

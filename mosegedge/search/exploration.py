@@ -1,0 +1,48 @@
+"""How many standard deviations beyond its predictions a search hopes for, generation by generation."""
+
+from __future__ import annotations
+
+import math
+
+from mosegedge.errors import UsageError
+
+Exploration = tuple[float, ...]
+"""Standard deviations in the first generation, the second and so on, and again from the first."""
+
+USUAL: Exploration = (1.0, 1.0, 1.0, 3.0)
+NONE: Exploration = (0.0,)
+
+
+def deviations_in(exploration: Exploration, generation: int) -> float:
+    """Standard deviations that are added in a generation, counted from 1."""
+    return exploration[(generation - 1) % len(exploration)]
+
+
+def text_of(exploration: Exploration) -> str:
+    """As on the command line: `1,1,1,3`."""
+    return ",".join(f"{deviations:g}" for deviations in exploration)
+
+
+def parsed(text: str) -> Exploration:
+    """Reads `text_of`'s form.
+
+    Raises:
+        UsageError: It is none.
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(
+            f"--exploration {text} cannot be read.", fix=f"Write numbers with commas: --exploration {text_of(USUAL)}"
+        ) from None
+
+
+def require_finite(exploration: Exploration) -> None:
+    """Raises UsageError where a search cannot go by it."""
+    if not isinstance(exploration, tuple):
+        raise UsageError(f"exploration is {exploration!r}; it must be a tuple of numbers.", fix=f"({exploration!r},)")
+    if not exploration or not all(0 <= deviations < math.inf for deviations in exploration):
+        raise UsageError(
+            f"exploration is {text_of(exploration) or 'empty'}; it must be one or more finite numbers of at least 0.",
+            fix=f"--exploration {text_of(USUAL)}",
+        )
