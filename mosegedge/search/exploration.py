@@ -40,7 +40,7 @@ def parsed(text: str) -> Exploration:
 def require_finite(exploration: Exploration) -> None:
     """Raises UsageError where a search cannot go by it."""
     if not isinstance(exploration, tuple):
-        raise UsageError(f"exploration is {exploration!r}; it must be a tuple of numbers.", fix=f"({exploration!r},)")
+        raise UsageError(f"exploration is {exploration!r}; it must be a tuple of numbers.", fix="exploration=(1.0,)")
     if not exploration or not all(0 <= deviations < math.inf for deviations in exploration):
         raise UsageError(
             f"exploration is {text_of(exploration) or 'empty'}; it must be one or more finite numbers of at least 0.",
