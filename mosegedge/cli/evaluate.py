@@ -105,7 +105,7 @@ def evaluate(
     result = {
         "network": network,
         **found.facts(),
-        "statistics_pictures": statistics_pictures if found.kind == "inherited" else None,
+        "statistics_pictures": runnable.statistics_pictures,
         "data": dataset.name,
         "part": part,
         "scales": list(looks.scales),

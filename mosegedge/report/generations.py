@@ -80,7 +80,7 @@ def _series(run: Run) -> list[Series]:
         ("LightGBM, held out", "b", "diamond", [(g.generation, t) for g, t in _held_out(generations, "lightgbm")]),
         ("log FLOPs, held out", "d", "dot", [(g.generation, t) for g, t in _held_out(generations, "log_flops")]),
         (
-            f"{_title(run)}, new evaluations",
+            f"{_title(run)}, latest evaluations",
             "c",
             "square",
             [(g.generation, g.new_tau.predictor) for g in generations if g.new_tau.predictor is not None],
@@ -137,7 +137,7 @@ def _table(run: Run) -> Markup:
     )
     columns = (
         "gen.", "evaluated", "failed", "front", "hypervolume", f"{_title(run)} held out", "LightGBM held out",
-        "log FLOPs held out", f"{_title(run)} new",
+        "log FLOPs held out", f"{_title(run)} latest",
     )  # fmt: skip
     return table("By generation; the last four columns are Kendall's tau", columns, rows)
 

@@ -211,10 +211,11 @@ class Search:
             "seconds": {**self._plan.seconds, "evaluation": round(time.monotonic() - self._evaluation_started, 3)},
         }
         self._journal.append(record)
-        tau = record["new_tau"]["predictor"]
+        tau, judged = (record["new_tau"][name] for name in ("predictor", "networks"))
+        ordered = f", tau of the last {judged} predictions {tau:.2f}" if tau is not None else ""
         self._progress.say(
             f"generation {self._generation}: front of {record['front']}, hypervolume {record['hypervolume']:.4g}, "
-            f"best mIoU {record['best_miou']:.4f}" + (f", tau of predictions {tau:.2f}" if tau is not None else "")
+            f"best mIoU {record['best_miou']:.4f}{ordered}"
         )
         self._generation += 1
         self._plan = None

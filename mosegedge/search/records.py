@@ -16,6 +16,9 @@ from mosegedge.search.objectives import ACCURACY_AND_LATENCY, LATENCY, Objective
 
 Floats = NDArray[np.float64]
 
+JUDGED = 32
+"""The latest networks whose predictions are compared with what came out."""
+
 _DIGITS = 6
 
 
@@ -65,8 +68,6 @@ def generation_record(
     new = [candidate for candidate in past if candidate.generation == generation]
     initial = [candidate for candidate in past if candidate.generation == 0]
     done = evaluated(new)
-    predicted = np.array([c.predicted_miou for c in done if c.predicted_miou is not None])
-    latency_ms, negative_miou = objectives(done).T
     reference = reference_of(initial)
     front = front_of(past, goals)
     return {
@@ -77,8 +78,18 @@ def generation_record(
         "best_miou": max(candidate.miou for candidate in front if candidate.miou is not None),
         "hypervolume": front_hypervolume(front, initial, goals),
         "reference": {"latency_ms": float(reference[0]), "miou": -float(reference[1])},
-        "new_tau": {
-            "predictor": kendall_tau(predicted, -negative_miou) if len(predicted) else None,
-            "latency": kendall_tau(latency_ms, -negative_miou) if len(predicted) else None,
-        },
+        "new_tau": _tau_of_predictions(past),
+    }
+
+
+def _tau_of_predictions(past: Sequence[Candidate]) -> dict[str, float | int | None]:
+    """How well the latest networks were ordered before they were evaluated; a generation alone has too few to tell."""
+    judged = [c for c in evaluated(past) if c.predicted_miou is not None][-JUDGED:]
+    miou = np.array([c.miou for c in judged], dtype=float)
+    predicted = np.array([c.predicted_miou for c in judged], dtype=float)
+    latency_ms = np.array([c.cost(LATENCY) for c in judged], dtype=float)
+    return {
+        "networks": len(judged),
+        "predictor": kendall_tau(predicted, miou),
+        "latency": kendall_tau(latency_ms, miou),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import torch
@@ -32,6 +32,7 @@ class Runnable:
         classes: Number of classes that it tells apart.
         at_once: Pictures in a batch.
         any_size: Whether inputs of other sizes can be run too; not so in an exported file.
+        statistics_pictures: Training pictures that its batch-norm statistics were re-estimated on, if they were.
     """
 
     predict: Predict
@@ -39,6 +40,7 @@ class Runnable:
     classes: int
     at_once: int = 1
     any_size: bool = True
+    statistics_pictures: int | None = None
 
     def require_looks(self, looks: Looks) -> None:
         """Raises UsageError where pictures cannot be looked at in these sizes."""
@@ -114,7 +116,8 @@ def inheriting(
         UsageError: The data set has other classes than the supernet.
     """
     evaluator = InheritedEvaluator(supernet, train, dataset, statistics_pictures=statistics_pictures, guide_pictures=1)
-    return runnable_of(evaluator.subnet(architecture), supernet.space, device, at_once=BATCH)
+    runnable = runnable_of(evaluator.subnet(architecture), supernet.space, device, at_once=BATCH)
+    return replace(runnable, statistics_pictures=min(statistics_pictures, len(train)))
 
 
 def score_part(

@@ -91,8 +91,14 @@ def test_a_code_scores_what_a_search_gives_it(run: Run, folder: Path) -> None:
     found = scored(run, CODE, "--supernet", "supernet.safetensors", "--part", "guide")
     assert found["miou"] == evaluator()(Architecture.parse(CODE))
     assert (found["kind"], found["data"], found["part"], found["pictures"]) == ("inherited", "scenes", "guide", 3)
-    assert (found["sha256"], found["statistics_pictures"]) == (sha256_of_file(folder / "supernet.safetensors"), 64)
+    assert (found["sha256"], found["statistics_pictures"]) == (sha256_of_file(folder / "supernet.safetensors"), 8)
     assert found["input_sizes"] == [list(SPACE.input_size(Architecture.parse(CODE)))]
+
+
+def test_it_says_how_many_pictures_there_really_are_for_statistics(run: Run) -> None:
+    code, _, err = run(CODE, "--supernet", "supernet.safetensors", "--statistics-pictures", "9", "--on", "cpu")
+    assert code == 0, err
+    assert "Re-estimating batch-norm statistics on 8 pictures of scenes/train" in err
 
 
 def test_a_network_and_its_exported_file_score_alike(run: Run) -> None:

@@ -13,6 +13,7 @@ from mosegedge.search.accuracy import WITH_DEVIATIONS, predictor_for
 from mosegedge.search.archive import Archive
 from mosegedge.search.config import InnerSettings, PrescreenSettings, configuration
 from mosegedge.search.domain import Domain
+from mosegedge.search.limits import Limit
 from mosegedge.search.loop import Search
 from mosegedge.search.predictors.interface import UncertainPredictor
 from mosegedge.search.predictors.registry import PREDICTORS
@@ -80,6 +81,37 @@ def test_an_outlook_hopes_for_so_many_deviations_more(rng):
     mean, sd = predictor.predict_with_std(codes)
     for exploration in (0.0, 3.0):
         np.testing.assert_allclose(Outlook(predictor, exploration).hoped(codes), mean + exploration * sd)
+
+
+def test_a_least_miou_is_hoped_for_with_the_smallest_deviation(tmp_path, monkeypatch):
+    seen = []
+
+    def minimise(domain, problem, settings, *, initial, rng):
+        seen.append((initial, problem.violation(initial), problem.objectives(initial)[:, 0]))
+        return initial, problem.objectives(initial)
+
+    made = []
+
+    def predictor(domain, config, rng):
+        made.append(predictor_for(domain, config, rng))
+        return made[-1]
+
+    monkeypatch.setattr("mosegedge.search.proposing.minimise", minimise)
+    config = replace(
+        configuration("default"),
+        initial=12,
+        generations=2,
+        evaluations=2,
+        baselines=False,
+        held_out=0.0,
+        exploration=(3.0, 0.5),
+        limits=(Limit(objective="miou", bound=0.4),),
+    )
+    Search(SPACE, Latency(), config, tmp_path, PROVENANCE, predictor_for=predictor).run(evaluate)
+    for exploration, process, (codes, violation, minus_miou) in zip((3.0, 0.5), made[-2:], seen, strict=True):
+        mean, sd = process.predict_with_std(codes)
+        np.testing.assert_allclose(violation, np.maximum(1 - (mean + 0.5 * sd) / 0.4, -1))
+        np.testing.assert_allclose(minus_miou, -(mean + exploration * sd))
 
 
 def test_settings_that_need_deviations_are_refused_before_anything_is_evaluated(tmp_path):

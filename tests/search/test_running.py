@@ -22,7 +22,7 @@ from mosegedge.search.archive import Archive, Candidate, evaluated
 from mosegedge.search.config import InnerSettings
 from mosegedge.search.loop import Search
 from mosegedge.search.manifest import read_manifest
-from mosegedge.search.records import generation_record
+from mosegedge.search.records import JUDGED, generation_record
 
 SHORT = replace(QUICK, initial=12, generations=1, inner=InnerSettings(population=8, generations=4))
 
@@ -181,6 +181,21 @@ def test_a_generation_that_fails_as_a_whole_leaves_a_record():
     ]
     record = generation_record(1, planned)
     assert (record["evaluated"], record["failed"], record["new_tau"]["predictor"]) == (0, 2, None)
+
+
+def test_predictions_are_judged_over_the_latest_generations_together():
+    made = made_candidates(3 + JUDGED + 5)
+    initial, later = [replace(c, miou=0.2) for c in made[:3]], made[3:]
+    # The first five, which no longer count, were ordered the wrong way round; in each generation there are two.
+    guesses = [-i if i < 5 else i for i in range(len(later))]
+    past = initial + [
+        replace(c, generation=1 + i // 2, predicted_miou=0.01 * guess, miou=0.01 * i, latency_ms=100.0 - i)
+        for i, (c, guess) in enumerate(zip(later, guesses, strict=True))
+    ]
+    last = max(c.generation for c in past)
+    assert generation_record(last, past)["new_tau"] == {"networks": JUDGED, "predictor": 1.0, "latency": -1.0}
+    assert generation_record(0, initial)["new_tau"] == {"networks": 0, "predictor": None, "latency": None}
+    assert generation_record(1, past[:5])["new_tau"] == {"networks": 2, "predictor": -1.0, "latency": -1.0}
 
 
 def made_candidates(count: int):

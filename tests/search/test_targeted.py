@@ -10,7 +10,7 @@ import torch
 from standin import QUICK
 
 from mosegedge.data import Sample
-from mosegedge.errors import CheckpointError, ProfileError, UsageError
+from mosegedge.errors import CheckpointError, InfeasibleError, ProfileError, UsageError
 from mosegedge.files import sha256_of_file
 from mosegedge.profiling.fit import SUM
 from mosegedge.profiling.profile import Profile
@@ -27,6 +27,7 @@ from mosegedge.profiling.trust import trust_of, widened
 from mosegedge.progress import Silent
 from mosegedge.search.archive import Archive
 from mosegedge.search.config import InnerSettings
+from mosegedge.search.limits import Limit
 from mosegedge.search.manifest import read_manifest
 from mosegedge.search.scoring import Scoring
 from mosegedge.search.targeted import search_for_device
@@ -163,6 +164,23 @@ def test_going_on_with_other_pictures_is_refused(tmp_path, scoring):
     search(tmp_path, scoring)
     with pytest.raises(UsageError, match=r"evaluation\.guide_pictures = 3; this one has 4"):
         search(tmp_path, replace(scoring, guide_pictures=None))
+
+
+def test_limits_and_folders_of_other_searches_are_refused_before_processes_are_waited_for(
+    tmp_path, scoring, monkeypatch
+):
+    def never(*arguments):
+        raise AssertionError(arguments)
+
+    monkeypatch.setattr("mosegedge.search.targeted.shared_among", never)
+    limit = replace(TINY, limits=(Limit(objective="latency", bound=0.01),))
+    with pytest.raises(InfeasibleError, match="No network keeps to"):
+        search(tmp_path / "run", scoring, config=limit)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(AssertionError):
+        search(tmp_path / "other", scoring)
+    with pytest.raises(UsageError, match=r"settings\.seed = 7; this one has 8"):
+        search(tmp_path / "other", scoring, config=replace(TINY, seed=8))
 
 
 def test_a_simulated_profile_is_refused(tmp_path, scoring):
