@@ -133,6 +133,20 @@ def test_wrong_input_is_refused(prediction, target, message):
         ConfusionMatrix(3).update(np.array(prediction), np.array(target))
 
 
+@given(PICTURES, st.sampled_from([2, CLASSES, 300]), st.sampled_from([0, 255, 1000]))
+def test_bytes_and_wider_numbers_count_alike(pair, classes, ignore):
+    results = []
+    for dtype in (np.uint8, np.int64):
+        matrix = ConfusionMatrix(classes, ignore=ignore)
+        try:
+            matrix.update(*(values.astype(dtype) for values in pair))
+        except ValueError as error:
+            results.append(str(error))
+        else:
+            results.append(matrix.counts.tolist())
+    assert results[0] == results[1]
+
+
 def test_matrices_of_other_classes_are_not_added():
     with pytest.raises(ValueError, match="3 and 4 classes"):
         ConfusionMatrix(3).merge(ConfusionMatrix(4))
