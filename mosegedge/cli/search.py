@@ -101,6 +101,9 @@ def search(
             "(1,1,1,3; 0 where the predictor has none; paper: 0)."
         ),
     ] = "",
+    explore_from: Annotated[
+        int | None, typer.Option(help="Generation that the first of them is for, and for all before it (13).")
+    ] = None,
     inner: Annotated[
         Literal["nsga2", "moead", "random"] | None, typer.Option(help="Search on predictions (nsga2; paper: nsga2).")
     ] = None,
@@ -183,6 +186,7 @@ def search(
         scales=digits(scales) if scales else tuple(sorted(covered)),
         chosen=chosen,
         pick=pick,
+        explores_from=_or(explore_from, method.explores_from),
     )
     with progress() as bar:
         result = search_for_device(

@@ -125,9 +125,8 @@ class SearchConfig:
         pick: How they are picked, see `mosegedge.search.pick`.
         predictor: Of accuracy, one of `mosegedge.search.predictors`.
         exploration: Standard deviations that are added to predictions in the inner search and in pre-screening by
-            `hypervolume`, generation by generation and again from the first: networks that the predictor knows little
-            about look better, and now and then much better, as a search that trusts its predictor alone may never see
-            the best. Predictors without a standard deviation need 0.
+            `hypervolume`, generation by generation, see there. Predictors without a standard deviation need 0.
+        explores_from: The generation that the first of them is for, and for all before it.
         prescreen: Which candidates are evaluated.
         ranknet: Hyperparameters of the predictor `ranknet-paper`.
         inner: Settings of the inner search.
@@ -150,13 +149,14 @@ class SearchConfig:
     pick: str = "spread"
     predictor: str = "gp"
     exploration: Exploration = USUAL
+    explores_from: int = 13
     prescreen: PrescreenSettings = field(default_factory=PrescreenSettings)
     ranknet: RankNetSettings = field(default_factory=RankNetSettings)
     inner: InnerSettings = field(default_factory=InnerSettings)
 
     def __post_init__(self) -> None:
-        for name, least in (("initial", 1), ("generations", 0), ("evaluations", 1), ("seed", 0), ("chosen", 1)):
-            _at_least(self, name, least)
+        for name in ("initial", "generations", "evaluations", "seed", "chosen", "explores_from"):
+            _at_least(self, name, 0 if name in ("generations", "seed") else 1)
         require_finite(self.exploration)
         if self.max_latency_ms is not None and not self.max_latency_ms > 0:
             raise UsageError(f"max_latency_ms is {self.max_latency_ms}; it must be a positive number of milliseconds.")
@@ -288,9 +288,9 @@ def configuration(name: str) -> SearchConfig:
     """The settings of this name.
 
     `default` needs the fewest evaluations: a Gaussian process, candidates that add the most hypervolume if their
-    accuracy is one standard deviation above its prediction (three in every fourth generation), 50 networks to start
-    from, then few at a time, as a fit costs less than an evaluation. `paper` is the method of the paper with its
-    Table I, from 100 networks as in the search archives that its authors published.
+    accuracy is one standard deviation above its prediction (later three in every fourth generation), 50 networks to
+    start from, then few at a time, as a fit costs less than an evaluation. `paper` is the method of the paper with
+    its Table I, from 100 networks as in the search archives that its authors published.
 
     Raises:
         UsageError: There is none of this name.

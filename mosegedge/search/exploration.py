@@ -1,4 +1,9 @@
-"""How many standard deviations beyond its predictions a search hopes for, generation by generation."""
+"""How many standard deviations beyond its predictions a search hopes for, generation by generation.
+
+Networks that the predictor knows little about look better that way, and in some generations much better: a search that
+trusts its predictor alone may never see the best. As long as every generation still widens the front, looking far only
+costs evaluations.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +12,21 @@ import math
 from mosegedge.errors import UsageError
 
 Exploration = tuple[float, ...]
-"""Standard deviations in the first generation, the second and so on, and again from the first."""
+"""Standard deviations of one generation, the next and so on, and again from the first."""
 
 USUAL: Exploration = (1.0, 1.0, 1.0, 3.0)
 NONE: Exploration = (0.0,)
 
 
-def deviations_in(exploration: Exploration, generation: int) -> float:
-    """Standard deviations that are added in a generation, counted from 1."""
-    return exploration[(generation - 1) % len(exploration)]
+def deviations_in(exploration: Exploration, generation: int, *, since: int) -> float:
+    """Standard deviations that are added in a generation.
+
+    Args:
+        exploration: Of the generation `since`, the next and so on.
+        generation: Counted from 1.
+        since: All earlier generations are like this one.
+    """
+    return exploration[max(generation - since, 0) % len(exploration)]
 
 
 def text_of(exploration: Exploration) -> str:

@@ -13,7 +13,7 @@ from mosegedge.progress import Progress
 from mosegedge.search.config import Provenance, SearchConfig
 from mosegedge.space import SearchSpace
 
-SCHEMA = 5
+SCHEMA = 6
 _PACKAGES = ("mosegedge", "numpy", "scipy", "torch", "lightgbm", "scikit-learn", "pymoo")
 _FREE_TO_DIFFER = ("versions", "profile.reference", "profile.label", "supernet.path")
 
@@ -74,7 +74,14 @@ def _with_explorations(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "schema": 5, "settings": {**settings, "exploration": [settings["exploration"]]}}
 
 
-_MIGRATIONS = {1: _with_choices, 2: _with_objectives, 3: _with_sampling, 4: _with_explorations}
+def _with_explores_from(record: dict[str, Any]) -> dict[str, Any]:
+    """Schema 5 explored from the first generation on; where all are alike it is the usual one, or it would differ."""
+    settings = record["settings"]
+    start = 1 if len(settings["exploration"]) > 1 else SearchConfig.explores_from
+    return {**record, "schema": 6, "settings": {**settings, "explores_from": start}}
+
+
+_MIGRATIONS = {1: _with_choices, 2: _with_objectives, 3: _with_sampling, 4: _with_explorations, 5: _with_explores_from}
 
 
 def start_or_resume(folder: Path, manifest: dict[str, Any], progress: Progress) -> None:
