@@ -142,7 +142,7 @@ def test_a_run_from_before_generations_explored_differently_goes_on(tmp_path):
 def test_a_run_from_before_there_were_objectives_goes_on(tmp_path):
     start(tmp_path)
     today = read_manifest(tmp_path)
-
+    assert today["schema"] == 6
     before = json.dumps(as_schema_2(today))
     (tmp_path / "run.json").write_text(before)
     assert read_manifest(tmp_path) == today
