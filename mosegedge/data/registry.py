@@ -64,7 +64,7 @@ def located(name: str, root: Path | None) -> tuple[Layout, Path]:
         raise DataError(
             f"{'Your own data set' if own else _FILED[name][0].title} is read from a folder, and none was named.",
             known=folder.DESCRIBED if own else " Or: ".join(layout.described for layout in _FILED[name]),
-            fix=f"Name it: --data {name} --data-root DIR.",
+            fix="Name the folder that holds it: --data-root DIR.",
         )
     return locate(folder.layouts(root) if name == "folder" else _FILED[name], root), root
 

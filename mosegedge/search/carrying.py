@@ -60,8 +60,11 @@ def carried_over(
     """
     objectives = tuple(name for name in config.objectives if "@" not in name)
     objectives = objectives if len(objectives) > 1 else SearchConfig().objectives
-    wanted = _on(Pick.parse(pick or config.pick), pick or config.pick, device)
+    given = Pick.parse(pick or config.pick)
+    wanted = _on(given, pick or config.pick, device)
     unknown = _unknown(Pick.parse(wanted).target, objectives, device)
+    if not pick and given.target is not None and given.target.kind.of_device and not given.target.label:
+        unknown = "it was meant for another device"  # as the limits of the run were
     if unknown and pick:
         raise UsageError(
             f"Networks cannot be picked by {pick} here: {unknown}.",

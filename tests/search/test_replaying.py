@@ -105,7 +105,7 @@ def with_settings(run, **settings):
     ("pick", "kept", "reason"),
     [
         ("latency@atlas=30", "spread", "nothing is known of atlas, only of wide"),
-        ("latency=2", "latency=2", ""),
+        ("latency=2", "spread", "it was meant for another device"),
         ("latency@wide=2", "latency=2", ""),
         ("knee", "knee", ""),
     ],
