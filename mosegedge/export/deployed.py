@@ -39,7 +39,7 @@ class OnnxNetwork:
         code: The network.
         space: Name of its space.
         data: Name of the data set that it was trained on.
-        classes: Class names with commas between them.
+        classes: Class names, in the order of its outputs.
         session: What runs it.
     """
 
@@ -48,7 +48,7 @@ class OnnxNetwork:
     code: str
     space: str
     data: str
-    classes: str
+    classes: tuple[str, ...]
     session: onnxruntime.InferenceSession
 
     def runnable(self, dataset: SegmentationSet) -> Runnable:
@@ -61,10 +61,10 @@ class OnnxNetwork:
         classes = self.session.get_outputs()[0].shape[1]
         found = Runnable(predict=self._run, size=(height, width), classes=classes, any_size=False)
         found.require_classes(dataset)
-        if self.classes != ",".join(dataset.classes):
+        if self.classes != tuple(dataset.classes):
             raise UsageError(
                 f"{dataset.name} has other classes than {self.path}.",
-                known=f"The file was exported for {self.classes.replace(',', ', ')}.",
+                known=f"The file was exported for {', '.join(self.classes)}.",
                 fix=f"Score it on --data {self.data}.",
             )
         return found
@@ -130,6 +130,21 @@ def read_onnx(path: Path, *, threads: int) -> OnnxNetwork:
         code=facts["code"],
         space=facts["space"],
         data=facts["data"],
-        classes=facts["classes"],
+        classes=_classes(path, facts["classes"]),
         session=session,
     )
+
+
+def _classes(path: Path, text: str) -> tuple[str, ...]:
+    """The class names that a file gives: a JSON list, or names with commas between them as files had before."""
+    if not text.startswith("["):
+        return tuple(text.split(","))
+    try:
+        names = json.loads(text)
+    except (ValueError, RecursionError):
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ExportError(
+            f"The classes that {path} gives cannot be read: {text[:60]}.", fix="Export the network again."
+        )
+    return tuple(names)

@@ -71,7 +71,8 @@ def export_bundle(
         DeviceError: The device could not build it.
     """
     expected = torch_output(subnet, golden_input)
-    facts = {"classes": ",".join(classes), "mean": json.dumps(list(MEAN)), "std": json.dumps(list(STD)), "data": data}
+    lists = {"classes": classes, "mean": MEAN, "std": STD}
+    facts = {"data": data, **{name: json.dumps(list(values), ensure_ascii=False) for name, values in lists.items()}}
     model = onnx_from_subnet(subnet, space, opset=opset, metadata=facts)
     model = target.suited(model) if target else model
     difference = check_against_torch(model, golden_input, expected)

@@ -159,7 +159,7 @@ def _sizes(found: dict[str, Any]) -> str:
         (["bundle", "--scales", "0.5,1"], 2, "one input size"),
         (["bundle", "--on", "cuda"], 2, "ONNX Runtime on the CPU"),
         (["network", "--part", "test"], 2, "test"),
-        (["network", "--data", "camvid"], 5, "--data camvid --data-root DIR"),
+        (["network", "--data", "camvid"], 5, "CamVid is read from a folder, and none was named"),
         (["network", "--data", "folder", "--data-root", "none"], 5, "does not exist"),
         (["network", "--data", "folder", "--data-root", "without"], 5, "images/val, labels/val are not there"),
         (["network", "--data", "folder", "--data-root", "own"], 2, "folder has 3 classes, the network tells 19"),

@@ -73,6 +73,8 @@ def test_classes_of_other_names_are_refused(bundle: Bundle) -> None:
     ("facts", "said"),
     [
         ({"classes": None}, "does not say its classes"),
+        ({"classes": '["road"'}, r"classes that .* gives cannot be read: \["),
+        ({"classes": "[1, 2]"}, r"classes that .* gives cannot be read: \[1, 2\]"),
         ({"mean": json.dumps([0.5, 0.5, 0.5])}, r"normalised with \[0.5, 0.5, 0.5\]"),
     ],
 )
@@ -81,6 +83,12 @@ def test_files_without_the_facts_that_a_score_needs_are_refused(
 ) -> None:
     with pytest.raises(ExportError, match=said):
         read_onnx(renamed(tmp_path, bundle, **facts), threads=1)
+
+
+@pytest.mark.parametrize("text", ["road,wall, high", '["road", "wall, high"]'])
+def test_class_names_are_read_as_they_are_written_and_as_they_were(bundle: Bundle, tmp_path: Path, text: str) -> None:
+    names = ("road", "wall", " high") if text.startswith("road") else ("road", "wall, high")
+    assert read_onnx(renamed(tmp_path, bundle, classes=text), threads=1).classes == names
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 64, b"nonsense"])
