@@ -28,7 +28,7 @@ _COLOURS = {
     "gp+ehvi": "C6",
 }
 _NAMES = {
-    "default": "default: hypervolume at mean + 1, 1, 1, 3 sd",
+    "default": "default: hypervolume at mean + 1, later at times 3 sd",
     "paper": "paper: RankNet, hierarchical, from 100 networks",
     "gp+hierarchical": "hierarchical (the paper's), with gp",
     "gp+random": "random of the predicted front",
