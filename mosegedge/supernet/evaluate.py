@@ -76,21 +76,24 @@ def labels_of(logits: Tensor, shape: tuple[int, ...], size: tuple[int, int]) -> 
         shape: Height and width of the picture's labels.
         size: Input height and width that the picture was brought to.
     """
-    whole = at_label_size(logits[None], shape, size)[0].detach()
-    if whole.device.type == "cpu":
-        return likeliest(whole.numpy())
-    labels: Masks = whole.argmax(dim=0).to(torch.uint8).cpu().numpy()
+    logits = logits.detach()
+    if logits.device.type == "cpu":  # class by class, as all of them at the size of a large picture leave the cache
+        planes = (at_label_size(logits[None, [k]], shape, size)[0, 0].numpy() for k in range(len(logits)))
+        return likeliest(planes)
+    labels: Masks = at_label_size(logits[None], shape, size)[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
     return labels
 
 
-def likeliest(scores: NDArray[np.float32]) -> Masks:
+def likeliest(scores: Iterable[NDArray[np.float32]]) -> Masks:
     """The class with the largest score at every place, the first of equals; many times as fast as `argmax` on a CPU.
 
     Args:
-        scores: K x H x W, K at most 256.
+        scores: H x W of each class, at most 256 of them.
     """
-    best, labels = scores[0].copy(), np.zeros(scores.shape[1:], np.uint8)
-    for number, plane in enumerate(scores[1:], start=1):
+    planes = iter(scores)
+    best = next(planes).copy()
+    labels = np.zeros(best.shape, np.uint8)
+    for number, plane in enumerate(planes, start=1):
         better = plane > best
         np.maximum(best, plane, out=best)
         # Numbers rise, so a class that is better than all before it also has the largest number.

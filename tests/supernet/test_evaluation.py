@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from mosegedge.data import cached
+from mosegedge.data.averaging import at_label_size
 from mosegedge.data.prepared import PictureCache
 from mosegedge.data.scenes import SceneSet
 from mosegedge.errors import CheckpointError, UsageError
@@ -136,6 +137,15 @@ def test_checkpoint_of_another_space_is_named_as_such(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b'\\"classes\\":19', b'\\"classes\\":18'))
     with pytest.raises(CheckpointError, match="does not match its digest"):
         load_supernet(path)
+
+
+@pytest.mark.parametrize(("shape", "size"), [((90, 120), (96, 128)), ((64, 96), (32, 48)), ((37, 53), (32, 64))])
+def test_labels_are_those_of_all_classes_resized_together(shape: tuple[int, int], size: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    for height, width in ((8, 12), size, shape):
+        logits = torch.randint(-3, 3, (7, height, width), generator=generator).float()
+        together = at_label_size(logits[None], shape, size)[0].numpy().argmax(axis=0)
+        assert (labels_of(logits, shape, size) == together).all()
 
 
 def test_the_likeliest_class_is_the_first_with_the_largest_score(rng: np.random.Generator) -> None:
