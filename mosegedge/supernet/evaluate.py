@@ -21,6 +21,9 @@ from mosegedge.supernet.model import Supernet
 
 Masks = NDArray[np.uint8]
 
+_AT_ONCE = 1 << 21
+"""Scores that are resized together, 8 MiB of them."""
+
 
 def spread_indices(dataset: SegmentationSet, count: int) -> tuple[int, ...]:
     """`count` indices spread evenly over a data set (all of them where it has fewer)."""
@@ -77,9 +80,11 @@ def labels_of(logits: Tensor, shape: tuple[int, ...], size: tuple[int, int]) -> 
         size: Input height and width that the picture was brought to.
     """
     logits = logits.detach()
-    if logits.device.type == "cpu":  # class by class, as all of them at the size of a large picture leave the cache
-        planes = (at_label_size(logits[None, [k]], shape, size)[0, 0].numpy() for k in range(len(logits)))
-        return likeliest(planes)
+    if logits.device.type == "cpu":
+        # Few classes at once: all of them at the size of a large picture leave the cache before they are compared.
+        step = max(1, _AT_ONCE // (shape[0] * shape[1]))
+        parts = (logits[None, start : start + step] for start in range(0, len(logits), step))
+        return likeliest(plane for part in parts for plane in at_label_size(part, shape, size)[0].numpy())
     labels: Masks = at_label_size(logits[None], shape, size)[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
     return labels
 

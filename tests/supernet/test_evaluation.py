@@ -140,7 +140,11 @@ def test_checkpoint_of_another_space_is_named_as_such(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("shape", "size"), [((90, 120), (96, 128)), ((64, 96), (32, 48)), ((37, 53), (32, 64))])
-def test_labels_are_those_of_all_classes_resized_together(shape: tuple[int, int], size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("at_once", [1, 30_000, 1 << 21])
+def test_labels_are_those_of_all_classes_resized_together(
+    shape: tuple[int, int], size: tuple[int, int], at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "_AT_ONCE", at_once)
     generator = torch.Generator().manual_seed(0)
     for height, width in ((8, 12), size, shape):
         logits = torch.randint(-3, 3, (7, height, width), generator=generator).float()
