@@ -1,7 +1,9 @@
 """Real results on CamVid: finalists of a search against uniform networks and BiSeNets of the same latency.
 
-All of them are trained from random weights by the `retrain` part of one recipe: same steps, seeds, order of pictures,
-views and loss. Each is scored on `val` at the size of the labels, and timed on one device in turn with all others.
+All of them are trained by the `retrain` part of one recipe: same seeds, order of pictures, views and loss. They start
+from random weights and train for the same steps; or, with --supernet, networks of the space start from the weights that
+they inherit, and BiSeNets, which can inherit none, train for as many more steps as the supernet did. Each is scored on
+`val` at the size of the labels, and timed on one device in turn with all others.
 
     choose   picks finalists by the search's own rule, beside each the most accurate network of uniform width of about
              its latency, and the widest BiSeNet with a ResNet-18 that is no slower on the device
@@ -15,6 +17,8 @@ Each step keeps what it finished in --output: what is there is not done again, a
 from its last checkpoint.
 
 Example: python -m benchmarks.camvid all --search runs/search --data-root CamVid --output runs/results --steps 1500
+         python -m benchmarks.camvid all --search runs/search --supernet runs/camvid --data-root CamVid \
+             --output runs/inherited --steps 1500 --json benchmarks/results/camvid_inherited.json
          python -m benchmarks.camvid show --json benchmarks/results/camvid.json --picture camvid.png
 """
 
@@ -45,7 +49,7 @@ from benchmarks.camvid_networks import (
     with_bisenets,
 )
 from benchmarks.camvid_record import Record, Scores, record_of
-from benchmarks.camvid_report import class_table, draw, draw_samples, table
+from benchmarks.camvid_report import class_table, draw, draw_samples, how_trained, table
 from benchmarks.camvid_training import SCORE, Comparison, scored, trained
 from mosegedge.cli.output import progress
 from mosegedge.data import cached, load
@@ -54,6 +58,7 @@ from mosegedge.devices import Device, load_device, open_agent
 from mosegedge.errors import MosegedgeError, UsageError
 from mosegedge.files import write_atomic
 from mosegedge.progress import Silent
+from mosegedge.supernet.checkpoint import checkpoint_path
 from mosegedge.supernet.evaluate import confusion_of, labels_of
 from mosegedge.supernet.recipe import changed, load_recipe
 
@@ -89,6 +94,8 @@ def _run(arguments: argparse.Namespace) -> None:
         config=changed(recipe.retrain, {"steps": arguments.steps}),
         recipe=recipe.name,
     )
+    if arguments.supernet:
+        comparison = comparison.inheriting(checkpoint_path(arguments.supernet))
     device = load_device(arguments.device)
     steps = _STEPS[:4] if arguments.step == "all" else (arguments.step,)
     if "choose" in steps:
@@ -114,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("step", choices=_STEPS)
     parser.add_argument("--search", type=Path, metavar="RUN", help="run folder of the search")
     parser.add_argument("--output", type=Path, metavar="RUN", help="run folder of this comparison")
+    parser.add_argument("--supernet", metavar="RUN", help="networks of the space inherit from it")
     parser.add_argument("--data-root", type=Path, metavar="DIR", help="folder of the data set")
     parser.add_argument("--recipe", default="camvid", help="names the data set, and how every network is trained")
     parser.add_argument("--steps", type=int, help="steps of every training; the recipe's by default")
@@ -189,6 +197,8 @@ def recorded(comparison: Comparison, seeds: Sequence[int]) -> Record:
         "pictures": {part.split: len(part) for part in (comparison.train, comparison.guide, comparison.val)},
         "recipe": comparison.recipe,
         "steps": config.steps,
+        "supernet_steps": comparison.supernet_steps,
+        "supernet_sha256": comparison.start.sha256 if comparison.start else None,
         "batch_size": config.batch_size,
         "torch": torch.__version__,
         **measured["facts"],
@@ -221,9 +231,8 @@ def show(record: Record, picture: Path | None) -> None:
     """Prints the record as Markdown, and draws it where a file is named."""
     facts = record.facts
     print(
-        f"{facts['data']}, {facts['steps']} steps of {facts['batch_size']} from random weights; "
-        f"{facts['runtime']} {facts['precision']}, threads: {facts['threads']}, {facts['device']}, "
-        f"{facts['rounds']} rounds, {facts['measured']}\n\n{table(record)}\n\n{class_table(record)}"
+        f"{facts['data']}, {how_trained(facts)}; {facts['runtime']} {facts['precision']}, threads: {facts['threads']}, "
+        f"{facts['device']}, {facts['rounds']} rounds, {facts['measured']}\n\n{table(record)}\n\n{class_table(record)}"
     )
     if picture:
         draw(record, picture)

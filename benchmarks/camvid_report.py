@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,17 @@ _COLUMNS = (
     "multiply-adds, M",
     "parameters, k",
 )
+
+
+def how_trained(facts: Mapping[str, Any]) -> str:
+    """Steps of the trainings and the weights that they start from, in words."""
+    steps, more = facts["steps"], facts.get("supernet_steps", 0)
+    if not more:
+        return f"{steps} steps of {facts['batch_size']} from random weights"
+    return (
+        f"{steps} steps of {facts['batch_size']} from weights of a supernet of {more} steps, "
+        f"BiSeNets {steps + more} from random ones"
+    )
 
 
 def table(record: Record) -> str:
@@ -87,8 +98,7 @@ def draw(record: Record, path: Path) -> None:
     both[0].set_ylabel("mIoU; bars: each training")
     both[1].legend(loc="lower right")
     figure.suptitle(
-        f"{facts['data']}, {facts['steps']} steps of {facts['batch_size']} from random weights; {facts['runtime']} "
-        f"{facts['precision']}, threads: {facts['threads']}",
+        f"{facts['data']}, {how_trained(facts)}; {facts['runtime']} {facts['precision']}, threads: {facts['threads']}",
         fontsize=11,
     )
     path.parent.mkdir(parents=True, exist_ok=True)

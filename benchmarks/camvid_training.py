@@ -19,13 +19,14 @@ from mosegedge.files import write_atomic
 from mosegedge.networks.weights import build_with_weights
 from mosegedge.progress import Progress
 from mosegedge.space import Architecture, SearchSpace
-from mosegedge.supernet.checkpoint import read_tensors, write_tensors
+from mosegedge.supernet.checkpoint import SUPERNET_FORMAT, read_tensors, write_tensors
 from mosegedge.supernet.evaluate import confusion_of
 from mosegedge.supernet.loop import CHECKPOINT_STEPS
 from mosegedge.supernet.network import NETWORK_FILE, load_network
 from mosegedge.supernet.place import Place
 from mosegedge.supernet.retrain import fit_network, retrain_network
 from mosegedge.supernet.schedule import RetrainConfig
+from mosegedge.supernet.start import StartWeights, read_supernet
 from mosegedge.supernet.state import Origin, run_folder
 
 SCORE = "score.json"
@@ -45,6 +46,8 @@ class Comparison:
         config: How every network is trained; with one seed of several.
         recipe: Where that comes from.
         checkpoint_steps: Steps between saved states of a training.
+        start: Weights that networks of the space inherit; None where all start from random ones.
+        supernet_steps: Steps that those took; a network that inherits nothing trains for so many more.
     """
 
     space: SearchSpace
@@ -55,10 +58,26 @@ class Comparison:
     config: RetrainConfig
     recipe: str
     checkpoint_steps: int = CHECKPOINT_STEPS
+    start: StartWeights | None = None
+    supernet_steps: int = 0
 
     def folder(self, one: Contender) -> Path:
         """Run folder of a network's training."""
         return self.output / f"{one.name}-seed{self.config.seed}"
+
+    def config_of(self, one: Contender) -> RetrainConfig:
+        """How a network is trained: longer by the steps of the supernet where others inherit and it cannot."""
+        return self.config if one.code else replace(self.config, steps=self.config.steps + self.supernet_steps)
+
+    def inheriting(self, supernet: Path) -> Comparison:
+        """The same with weights from a supernet.
+
+        Raises:
+            CheckpointError: The file is missing or damaged, or of another space.
+        """
+        start = read_supernet(supernet, self.space)
+        _, info = read_tensors(supernet, SUPERNET_FORMAT)
+        return replace(self, start=start, supernet_steps=info.step)
 
     def of_seed(self, seed: int) -> Comparison:
         """The same with another seed."""
@@ -79,7 +98,8 @@ def scored(comparison: Comparison, one: Contender, bar: Progress) -> Counts:
         "network": one.identity,
         "data": comparison.train.name,
         "space": comparison.space.digest,
-        **asdict(comparison.config),
+        "inherits": comparison.start.sha256 if comparison.start and one.code else None,
+        **asdict(comparison.config_of(one)),
     }
     if path.exists():
         found = json.loads(path.read_text())
@@ -101,7 +121,7 @@ def scored(comparison: Comparison, one: Contender, bar: Progress) -> Counts:
 
 def _fit(comparison: Comparison, one: Contender, bar: Progress) -> None:
     """Trains a network, going on from its last checkpoint."""
-    folder, config, space, place = comparison.folder(one), comparison.config, comparison.space, Place()
+    folder, config, space, place = comparison.folder(one), comparison.config_of(one), comparison.space, Place()
     often = comparison.checkpoint_steps
     if one.code:
         retrain_network(
@@ -112,6 +132,7 @@ def _fit(comparison: Comparison, one: Contender, bar: Progress) -> None:
             config=config,
             progress=bar,
             recipe=comparison.recipe,
+            start=comparison.start,
             checkpoint_steps=often,
         )
         return

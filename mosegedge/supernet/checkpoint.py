@@ -129,9 +129,12 @@ def save_supernet(path: Path, supernet: Supernet, info: SupernetInfo, *, half: b
         half: Store convolution weights as float16; norms keep float32.
     """
     state = supernet.network.state_dict()
-    if half:
-        state = {name: tensor.half() if tensor.dim() == 4 else tensor for name, tensor in state.items()}
-    write_tensors(path, state, SUPERNET_FORMAT, info)
+    write_tensors(path, with_half_convolutions(state) if half else state, SUPERNET_FORMAT, info)
+
+
+def with_half_convolutions(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same weights, those of convolutions as float16: half the size, and norms keep their statistics."""
+    return {name: tensor.half() if tensor.dim() == 4 else tensor for name, tensor in state.items()}
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], kind: str, info: SupernetInfo) -> None:

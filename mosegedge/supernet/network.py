@@ -10,7 +10,7 @@ import torch
 from mosegedge.errors import ArchitectureError, CheckpointError
 from mosegedge.networks.subnet import SubNet
 from mosegedge.space import Architecture
-from mosegedge.supernet.checkpoint import SupernetInfo, read_tensors, write_tensors
+from mosegedge.supernet.checkpoint import SupernetInfo, read_tensors, with_half_convolutions, write_tensors
 from mosegedge.supernet.runnable import Runnable, runnable_of
 
 NETWORK_FILE = "network.safetensors"
@@ -42,10 +42,18 @@ def network_path(text: str) -> Path | None:
     return file if file.name.endswith(".safetensors") and file.is_file() else None
 
 
-def save_network(path: Path, subnet: SubNet, info: SupernetInfo) -> None:
-    """Writes a network atomically; the code is added to the header's facts."""
+def save_network(path: Path, subnet: SubNet, info: SupernetInfo, *, half: bool = False) -> None:
+    """Writes a network atomically; the code is added to the header's facts.
+
+    Args:
+        path: The file.
+        subnet: The network.
+        info: What is written into the header.
+        half: Store convolution weights as float16; norms keep float32.
+    """
+    state = dict(subnet.state_dict())
     with_code = replace(info, training=info.training | {CODE: str(subnet.architecture)})
-    write_tensors(path, dict(subnet.state_dict()), _FORMAT, with_code)
+    write_tensors(path, with_half_convolutions(state) if half else state, _FORMAT, with_code)
 
 
 def load_network(path: Path) -> TrainedNetwork:
@@ -65,5 +73,5 @@ def load_network(path: Path) -> TrainedNetwork:
     wrong = sorted(wanted.keys() ^ tensors.keys()) or sorted(n for n in wanted if wanted[n].shape != tensors[n].shape)
     if wrong:
         raise CheckpointError(f"{path} does not hold the network it names: {wrong[0]} differs.", fix="Copy it again.")
-    subnet.load_state_dict(tensors, assign=True)
+    subnet.load_state_dict({name: tensors[name].to(wanted[name].dtype) for name in wanted}, assign=True)
     return TrainedNetwork(subnet.eval().requires_grad_(requires_grad=True), info)

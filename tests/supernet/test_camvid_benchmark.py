@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from stopping import StopAt
 
@@ -17,10 +18,13 @@ from mosegedge.data.metrics import ConfusionMatrix
 from mosegedge.data.scenes import SceneSet
 from mosegedge.devices import load_device
 from mosegedge.errors import UsageError
+from mosegedge.files import sha256_of_file
 from mosegedge.networks.subnet import SubNet
 from mosegedge.progress import Silent
 from mosegedge.search.archive import Archive, Candidate
 from mosegedge.space import SearchSpace
+from mosegedge.supernet.checkpoint import SupernetInfo, save_supernet
+from mosegedge.supernet.model import Supernet
 from mosegedge.supernet.schedule import RetrainConfig
 
 ROOT = Path(__file__).parents[2]
@@ -206,3 +210,28 @@ def test_networks_are_timed_recorded_and_shown(tmp_path, capsys):
     samples(comparison, record, tmp_path / "samples.png", (1,))
     assert {path.read_bytes()[:4] for path in tmp_path.glob("*.png")} == {b"\x89PNG"}
     assert len(list(tmp_path.glob("*.png"))) == 2
+
+
+def test_with_a_supernet_networks_inherit_and_bisenets_train_for_its_steps_too(tmp_path):
+    from benchmarks.camvid_report import how_trained
+    from benchmarks.camvid_training import scored
+
+    supernet = tmp_path / "supernet.safetensors"
+    info = SupernetInfo(space=SPACE, data="scenes", step=2, training={})
+    save_supernet(supernet, Supernet(SPACE, torch.Generator().manual_seed(1)), info)
+    inheriting = comparison_in(tmp_path / "run", config=replace(CONFIG, steps=1)).inheriting(supernet)
+    finalist = contender(kind="search", code=str(SPACE.smallest), width=0.0, size=SPACE.input_size(SPACE.smallest))
+    steps = {}
+    for one in (finalist, contender()):
+        scored(inheriting, one, Silent())
+        with safe_open(inheriting.folder(one) / "network.safetensors", framework="pt") as file:
+            steps[one.kind] = int(file.metadata()["step"])
+    assert steps == {"search": 1, "BiSeNet-like": 3}
+    begun = json.loads((inheriting.folder(finalist) / "score.json").read_text())
+    assert begun["inherits"] == sha256_of_file(supernet)
+    with pytest.raises(UsageError, match="was trained with another inherits"):
+        scored(replace(inheriting, start=None), finalist, Silent())
+
+    facts = {"steps": 4000, "batch_size": 8}
+    assert how_trained(facts) == "4000 steps of 8 from random weights"
+    assert "BiSeNets 7200 from random ones" in how_trained(facts | {"supernet_steps": 3200})

@@ -15,13 +15,15 @@ from mosegedge.data import SegmentationSet, cached
 from mosegedge.data.prepared import PictureCache
 from mosegedge.data.scenes import SceneSet
 from mosegedge.errors import CheckpointError, UsageError
+from mosegedge.networks.subnet import SubNet
 from mosegedge.networks.training import TrainingNetwork
+from mosegedge.networks.weights import build_with_weights
 from mosegedge.progress import Silent
 from mosegedge.space import SearchSpace
 from mosegedge.supernet.checkpoint import SupernetInfo, save_supernet
 from mosegedge.supernet.evaluate import confusion_of
 from mosegedge.supernet.model import Supernet
-from mosegedge.supernet.network import load_network, network_path
+from mosegedge.supernet.network import load_network, network_path, save_network
 from mosegedge.supernet.retrain import retrain_network
 from mosegedge.supernet.runnable import score_part
 from mosegedge.supernet.schedule import RetrainConfig
@@ -94,6 +96,25 @@ def test_network_starts_from_the_slices_it_inherits(supernet: Path, rng: np.rand
             assert torch.equal(tensor, expected[name]), name
         auxiliary = shared.network.auxiliary16.state_dict()
         assert all(torch.equal(t, auxiliary[n]) for n, t in network.auxiliary16.state_dict().items())
+
+
+def test_half_a_file_keeps_norms_and_gives_nearly_the_same_scores(tmp_path: Path) -> None:
+    subnet = build_with_weights(lambda: SubNet(SPACE, SPACE.smallest), torch.Generator().manual_seed(1)).eval()
+    info = SupernetInfo(space=SPACE, data="scenes", step=3, training={"recipe": "scenes"}, classes=("road", "sky"))
+    whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    save_network(whole, subnet, info)
+    save_network(half, subnet, info, half=True)
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    kept, short = load_file(whole), load_file(half)
+    assert {name for name in kept if kept[name].dtype != short[name].dtype} == {
+        name for name in kept if kept[name].dim() == 4
+    }
+    loaded, picture = load_network(half), torch.rand(1, 3, *SPACE.input_size(SPACE.smallest))
+    assert loaded.info == load_network(whole).info
+    assert {tensor.dtype for tensor in loaded.subnet.parameters()} == {torch.float32}
+    with torch.no_grad():
+        expected, found = subnet(picture), loaded.subnet(picture)
+    assert 0 < float((expected - found).abs().max()) < 2e-3 * float(expected.abs().max())
 
 
 def test_weights_of_another_space_are_refused(supernet: Path) -> None:
