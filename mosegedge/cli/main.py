@@ -23,6 +23,7 @@ from mosegedge.cli import (
     supernet,
     train,
 )
+from mosegedge.cli.helping import fill_paragraphs
 from mosegedge.cli.ranks import may_say, member_of, quiet_unless_first
 from mosegedge.errors import MosegedgeError
 from mosegedge.supernet.launch import ALONE
@@ -38,6 +39,7 @@ for module in (
     demo, profile, predict, profiles, devices, data, supernet, train, retrain, search, report, evaluate, export,
 ):  # fmt: skip
     module.register(app)
+fill_paragraphs(app)
 
 _INTERRUPTED = 130
 
