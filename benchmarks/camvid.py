@@ -124,7 +124,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--supernet", metavar="RUN", help="networks of the space inherit from it")
     parser.add_argument("--data-root", type=Path, metavar="DIR", help="folder of the data set")
     parser.add_argument("--recipe", default="camvid", help="names the data set, and how every network is trained")
-    parser.add_argument("--steps", type=int, help="steps of every training; the recipe's by default")
+    parser.add_argument(
+        "--steps", type=int, help="steps of every training, those of the supernet apart; the recipe's by default"
+    )
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each network, all with the first seed first")
     parser.add_argument("--finalists", type=int, default=3)
     parser.add_argument("--device", default="local", help="where networks are timed")

@@ -34,9 +34,10 @@ _COLUMNS = (
 
 def how_trained(facts: Mapping[str, Any]) -> str:
     """Steps of the trainings and the weights that they start from, in words."""
-    steps, more = facts["steps"], facts.get("supernet_steps", 0)
-    if not more:
+    steps = facts["steps"]
+    if not facts.get("supernet_sha256"):  # older records do not speak of it
         return f"{steps} steps of {facts['batch_size']} from random weights"
+    more = facts["supernet_steps"]
     return (
         f"{steps} steps of {facts['batch_size']} from weights of a supernet of {more} steps, "
         f"BiSeNets {steps + more} from random ones"

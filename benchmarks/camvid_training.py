@@ -19,7 +19,7 @@ from mosegedge.files import write_atomic
 from mosegedge.networks.weights import build_with_weights
 from mosegedge.progress import Progress
 from mosegedge.space import Architecture, SearchSpace
-from mosegedge.supernet.checkpoint import SUPERNET_FORMAT, read_tensors, write_tensors
+from mosegedge.supernet.checkpoint import read_tensors, supernet_info, write_tensors
 from mosegedge.supernet.evaluate import confusion_of
 from mosegedge.supernet.loop import CHECKPOINT_STEPS
 from mosegedge.supernet.network import NETWORK_FILE, load_network
@@ -76,8 +76,7 @@ class Comparison:
             CheckpointError: The file is missing or damaged, or of another space.
         """
         start = read_supernet(supernet, self.space)
-        _, info = read_tensors(supernet, SUPERNET_FORMAT)
-        return replace(self, start=start, supernet_steps=info.step)
+        return replace(self, start=start, supernet_steps=supernet_info(supernet).step)
 
     def of_seed(self, seed: int) -> Comparison:
         """The same with another seed."""
@@ -98,7 +97,7 @@ def scored(comparison: Comparison, one: Contender, bar: Progress) -> Counts:
         "network": one.identity,
         "data": comparison.train.name,
         "space": comparison.space.digest,
-        "inherits": comparison.start.sha256 if comparison.start and one.code else None,
+        "supernet": comparison.start.sha256 if comparison.start and one.code else None,
         **asdict(comparison.config_of(one)),
     }
     if path.exists():

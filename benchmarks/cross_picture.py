@@ -26,6 +26,9 @@ def draw(record: CrossRecord, path: Path) -> None:
         _floors(axes, record, column)
         axes.sharey(others[0])
         axes.tick_params(labelleft=column == 0)
+    excess, spread = 100 * record.excess("measured"), 100 * record.spread(of_mean=False)
+    low, high = float((excess - spread).min()), float((excess + spread).max())
+    others[0].set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
     others[0].set_ylabel("above the networks chosen for it, %")
     handles = [
         Line2D([], [], marker="o", ls="", color=f"C{row}", label=title)

@@ -25,9 +25,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="for a network")
     arguments = parser.parse_args()
     network = network_path(str(arguments.run))
-    if network and not arguments.output:
-        parser.error(f"{network} is a network: say where it shall lie, with --output FILE")
-    target = arguments.output if network else checkpoint_path(SHIPPED)
+    if bool(network) != bool(arguments.output):
+        parser.error(f"{arguments.run}: --output FILE is needed for a network and means nothing for a supernet")
+    target = arguments.output or checkpoint_path(SHIPPED)
     if network:
         found = load_network(network)
         save_network(target, found.subnet, found.info, half=True)

@@ -1,7 +1,14 @@
-"""Pictures of search strategies, a panel for each oracle: the paper's Fig. 10, and the cost of a search."""
+"""Pictures of search strategies, a panel for each oracle: the paper's Fig. 10, and the cost of a search.
+
+Example: draws what `strategies --output` and `search_cost --output` wrote.
+    python -m benchmarks.strategy_pictures strategies.png benchmarks/results/strategies_*.json
+    python -m benchmarks.strategy_pictures search_cost.png benchmarks/results/search_cost_*.json --by-cost
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +93,7 @@ def draw_by_cost(panels: Sequence[Panel], path: Path, lowest: float, conditions:
 
 def _draw(panel: Panel, place: Axes, lowest: float) -> None:
     for name, runs in by_strategy(panel.curves).items():
-        steps = runs[0].evaluations
+        steps = sorted({step for run in runs for step in run.evaluations})
         mean, spread = mean_and_spread(runs, steps)
         (line,) = place.plot(steps, mean, label=_legend(name), color=_COLOURS.get(name, "C7"))
         place.fill_between(steps, mean - spread, mean + spread, color=line.get_color(), alpha=0.15, lw=0)
@@ -112,3 +119,21 @@ def _finish(figure: Figure, axes: Sequence[Axes], path: Path, conditions: str) -
     figure.legend(lines.values(), lines.keys(), fontsize="small", loc="outside upper center", ncols=len(axes) + 1)
     figure.supxlabel(conditions, fontsize="small")
     figure.savefig(path, dpi=_DPI)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Draws records."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("picture", type=Path, help="PNG")
+    parser.add_argument("records", type=Path, nargs="+", help="JSON files, a panel each")
+    parser.add_argument("--by-cost", action="store_true", help="evaluations on a logarithmic axis")
+    parser.add_argument("--lowest", type=float, default=85.0, help="per cent at which the picture begins")
+    given = parser.parse_args(arguments)
+    found = [json.loads(path.read_bytes()) for path in given.records]
+    panels = [Panel(World(**one["world"]), [Curve(**curve) for curve in one["curves"]]) for one in found]
+    draw = draw_by_cost if given.by_cost else draw_by_evaluations
+    draw(panels, given.picture, given.lowest, found[0]["conditions"])
+
+
+if __name__ == "__main__":
+    main()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import re
 import shlex
 import subprocess
@@ -42,20 +41,6 @@ def help_of(*names: str) -> str:
 def test_links_to_files_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
-
-
-def test_prose_of_help_texts_fills_the_lines() -> None:
-    prose = [
-        line.strip()
-        for command in ("search", "train", "evaluate")
-        for line in CliRunner()
-        .invoke(app, [command, "--help"], env={"COLUMNS": "80"})
-        .stdout.split("╭")[0]
-        .splitlines()
-    ]
-    # A line ends early only where the next word has no room, or a paragraph ends.
-    for line, following in itertools.pairwise(prose):
-        assert not line or not following or len(f"{line} {following.split()[0]}") > 78, line
 
 
 def test_the_two_commands_that_set_everything_up_are_targets() -> None:

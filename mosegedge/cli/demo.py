@@ -108,7 +108,6 @@ def _search(folder: Path, profile: str, supernet: str, seed: int) -> Path:
         initial=24,
         generations=4,
         evaluations=4,
-        exploration=(1.0,),  # the last of so few generations has no later one that would learn from a look further
         seed=seed,
         scales=_SCALES,
         chosen=3,

@@ -23,7 +23,7 @@ from mosegedge.cli import (
     supernet,
     train,
 )
-from mosegedge.cli.helping import fill_paragraphs
+from mosegedge.cli.help_texts import fill_paragraphs
 from mosegedge.cli.ranks import may_say, member_of, quiet_unless_first
 from mosegedge.errors import MosegedgeError
 from mosegedge.supernet.launch import ALONE
@@ -39,7 +39,6 @@ for module in (
     demo, profile, predict, profiles, devices, data, supernet, train, retrain, search, report, evaluate, export,
 ):  # fmt: skip
     module.register(app)
-fill_paragraphs(app)
 
 _INTERRUPTED = 130
 
@@ -62,6 +61,9 @@ def root(
     ] = False,
 ) -> None:
     """Find and deploy the most accurate segmentation network that meets a frame budget on your own board."""
+
+
+fill_paragraphs(app)
 
 
 def main() -> None:

@@ -68,6 +68,7 @@ class Scorable:
             CheckpointError: It was trained on other classes, as far as its file knows them.
         """
         from mosegedge.export.deployed import OnnxNetwork
+        from mosegedge.supernet.evaluate import in_whole_batches
         from mosegedge.supernet.network import TrainedNetwork
         from mosegedge.supernet.runnable import inheriting
 
@@ -78,7 +79,7 @@ class Scorable:
         if isinstance(weights, TrainedNetwork):
             return weights.runnable(device)
         train = open_data(dataset.name, "train", data_root)
-        count = min(statistics_pictures, len(train))
+        count = in_whole_batches(statistics_pictures, train)
         say(f"Re-estimating batch-norm statistics on {count} pictures of {dataset.name}/train ...")
         return inheriting(
             weights,

@@ -97,12 +97,12 @@ def search(
     exploration: Annotated[
         str,
         typer.Option(
-            help="Standard deviations added to predictions, generation by generation and again from the first "
-            "(1,1,1,3; 0 where the predictor has none; paper: 0)."
+            help="Standard deviations added to predictions, in one generation, the next and so on, then again from the "
+            "first (1,1,1,3; 0 where the predictor has none; paper: 0)."
         ),
     ] = "",
     explore_from: Annotated[
-        int | None, typer.Option(help="Generation that the first of them is for, and for all before it (13).")
+        int | None, typer.Option(help="Generation that these begin with; earlier ones add as many as it does (13).")
     ] = None,
     inner: Annotated[
         Literal["nsga2", "moead", "random"] | None, typer.Option(help="Search on predictions (nsga2; paper: nsga2).")
@@ -186,7 +186,7 @@ def search(
         scales=digits(scales) if scales else tuple(sorted(covered)),
         chosen=chosen,
         pick=pick,
-        explores_from=_or(explore_from, method.explores_from),
+        explore_from=_or(explore_from, method.explore_from),
     )
     with progress() as bar:
         result = search_for_device(

@@ -21,7 +21,7 @@ _MEANS_ALONE = 0.5
 _SETTABLE = frozenset(
     {
         "initial", "sampling", "generations", "evaluations", "seed", "objectives", "max_latency_ms", "limits",
-        "confidence", "latency", "scales", "chosen", "pick", "predictor", "exploration", "explores_from",
+        "confidence", "latency", "scales", "chosen", "pick", "predictor", "exploration", "explore_from",
         "prescreen.strategy", "inner.method", "inner.generations",
     }
 )  # fmt: skip
@@ -113,7 +113,7 @@ def _settings(run: Run) -> list[str]:
     options = ["--config", _nearest(run), "--predictor", settings.predictor]
     explored = text_of(tuple(settings.exploration))
     options += ["--prescreen", settings.prescreen.strategy, "--exploration", explored]
-    options += ["--explore-from", str(settings.explores_from)]
+    options += ["--explore-from", str(settings.explore_from)]
     options += [
         "--inner",
         settings.inner.method,

@@ -81,7 +81,7 @@ class Settings(_Part):
     baselines: bool
     predictor: str
     exploration: list[Finite]
-    explores_from: int
+    explore_from: int
     prescreen: PrescreenSettings
     inner: InnerSettings
 

@@ -62,9 +62,7 @@ def carried_over(
     objectives = objectives if len(objectives) > 1 else SearchConfig().objectives
     given = Pick.parse(pick or config.pick)
     wanted = _on(given, pick or config.pick, device)
-    unknown = _unknown(Pick.parse(wanted).target, objectives, device)
-    if not pick and given.target is not None and given.target.kind.of_device and not given.target.label:
-        unknown = "it was meant for another device"  # as the limits of the run were
+    unknown = _unknown(Pick.parse(wanted).target, objectives, device) or _meant_for_another(given.target, said=pick)
     if unknown and pick:
         raise UsageError(
             f"Networks cannot be picked by {pick} here: {unknown}.",
@@ -127,6 +125,12 @@ def _on(pick: Pick, text: str, device: str) -> str:
     if pick.target is None or pick.target.label != device:
         return text
     return f"{pick.target.kind.name}={text.partition('=')[2]}"
+
+
+def _meant_for_another(target: Objective | None, *, said: str) -> str:
+    """Why a cost of the search's own device is no target here, as its limits are none; empty where the user says it."""
+    of_device = target is not None and target.kind.of_device and not target.label
+    return "it was meant for another device" if of_device and not said else ""
 
 
 def _unknown(target: Objective | None, objectives: Sequence[str], device: str) -> str:

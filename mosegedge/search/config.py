@@ -125,8 +125,8 @@ class SearchConfig:
         pick: How they are picked, see `mosegedge.search.pick`.
         predictor: Of accuracy, one of `mosegedge.search.predictors`.
         exploration: Standard deviations that are added to predictions in the inner search and in pre-screening by
-            `hypervolume`, generation by generation, see there. Predictors without a standard deviation need 0.
-        explores_from: The generation that the first of them is for, and for all before it.
+            `hypervolume`: in one generation, the next and so on, then again from the first. 0 where there are none.
+        explore_from: The generation that these begin with; earlier ones add as many as it does.
         prescreen: Which candidates are evaluated.
         ranknet: Hyperparameters of the predictor `ranknet-paper`.
         inner: Settings of the inner search.
@@ -149,13 +149,13 @@ class SearchConfig:
     pick: str = "spread"
     predictor: str = "gp"
     exploration: Exploration = USUAL
-    explores_from: int = 13
+    explore_from: int = 13
     prescreen: PrescreenSettings = field(default_factory=PrescreenSettings)
     ranknet: RankNetSettings = field(default_factory=RankNetSettings)
     inner: InnerSettings = field(default_factory=InnerSettings)
 
     def __post_init__(self) -> None:
-        for name in ("initial", "generations", "evaluations", "seed", "chosen", "explores_from"):
+        for name in ("initial", "generations", "evaluations", "seed", "chosen", "explore_from"):
             _at_least(self, name, 0 if name in ("generations", "seed") else 1)
         require_finite(self.exploration)
         if self.max_latency_ms is not None and not self.max_latency_ms > 0:
@@ -246,7 +246,8 @@ class Provenance:
 def _at_least(settings: RankNetSettings | InnerSettings | SearchConfig, name: str, least: float) -> None:
     value = getattr(settings, name)
     if not least <= value < float("inf"):
-        raise UsageError(f"{name} is {value}; it must be at least {least}.")
+        fix = f"--{name.replace('_', '-')} {least}" if isinstance(settings, SearchConfig) else ""
+        raise UsageError(f"{name} is {value}; it must be at least {least}.", fix=fix)
 
 
 def _require_one_cost(strategy: PrescreenStrategy, goals: Objectives) -> None:
@@ -287,7 +288,7 @@ CONFIGURATIONS = {"default": SearchConfig(), "paper": PAPER}
 def configuration(name: str) -> SearchConfig:
     """The settings of this name.
 
-    `default` needs the fewest evaluations: a Gaussian process, candidates that add the most hypervolume if their
+    `default` needs few evaluations: a Gaussian process, candidates that add the most hypervolume if their
     accuracy is one standard deviation above its prediction (later three in every fourth generation), 50 networks to
     start from, then few at a time, as a fit costs less than an evaluation. `paper` is the method of the paper with
     its Table I, from 100 networks as in the search archives that its authors published.

@@ -1,8 +1,8 @@
 """How many standard deviations beyond its predictions a search hopes for, generation by generation.
 
 Networks that the predictor knows little about look better that way, and in some generations much better: a search that
-trusts its predictor alone may never see the best. As long as every generation still widens the front, looking far only
-costs evaluations.
+trusts its predictor alone may never see the best. The first generations widen the front anyway, so they can do without
+looking far.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ USUAL: Exploration = (1.0, 1.0, 1.0, 3.0)
 NONE: Exploration = (0.0,)
 
 
-def deviations_in(exploration: Exploration, generation: int, *, since: int) -> float:
+def deviations_in(exploration: Exploration, generation: int, *, explore_from: int) -> float:
     """Standard deviations that are added in a generation.
 
     Args:
-        exploration: Of the generation `since`, the next and so on.
+        exploration: Of the generation `explore_from`, the next and so on.
         generation: Counted from 1.
-        since: All earlier generations are like this one.
+        explore_from: All earlier generations are like this one.
     """
-    return exploration[max(generation - since, 0) % len(exploration)]
+    return exploration[max(generation - explore_from, 0) % len(exploration)]
 
 
 def text_of(exploration: Exploration) -> str:

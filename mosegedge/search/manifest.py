@@ -74,14 +74,17 @@ def _with_explorations(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "schema": 5, "settings": {**settings, "exploration": [settings["exploration"]]}}
 
 
-def _with_explores_from(record: dict[str, Any]) -> dict[str, Any]:
-    """Schema 5 explored from the first generation on; where all are alike it is the usual one, or it would differ."""
+def _with_explore_from(record: dict[str, Any]) -> dict[str, Any]:
+    """Schema 5 explored from the first generation on.
+
+    Where every generation explores as far the start means nothing, and the usual one lets the same command go on.
+    """
     settings = record["settings"]
-    start = 1 if len(settings["exploration"]) > 1 else SearchConfig.explores_from
-    return {**record, "schema": 6, "settings": {**settings, "explores_from": start}}
+    start = 1 if len(set(settings["exploration"])) > 1 else SearchConfig.explore_from
+    return {**record, "schema": 6, "settings": {**settings, "explore_from": start}}
 
 
-_MIGRATIONS = {1: _with_choices, 2: _with_objectives, 3: _with_sampling, 4: _with_explorations, 5: _with_explores_from}
+_MIGRATIONS = {1: _with_choices, 2: _with_objectives, 3: _with_sampling, 4: _with_explorations, 5: _with_explore_from}
 
 
 def start_or_resume(folder: Path, manifest: dict[str, Any], progress: Progress) -> None:

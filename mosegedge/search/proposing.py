@@ -142,7 +142,7 @@ class Proposer:
         predictor = self.make_predictor(seeds.fit)
         predictor.fit(history.codes, history.miou)
         clock.stop("fit")
-        deviations = deviations_in(self.config.exploration, generation, since=self.config.explores_from)
+        deviations = deviations_in(self.config.exploration, generation, explore_from=self.config.explore_from)
         outlook = Outlook(predictor, deviations)
         found = self._inner_search(outlook, history, seeds.inner)
         pool, miou = self._pool(found, outlook, history, seeds.inner)

@@ -31,6 +31,11 @@ def spread_indices(dataset: SegmentationSet, count: int) -> tuple[int, ...]:
     return tuple(int(index) for index in np.linspace(0, len(dataset) - 1, count).round())
 
 
+def in_whole_batches(wanted: int, dataset: SegmentationSet) -> int:
+    """How many pictures statistics are re-estimated on: whole batches, which all weigh alike, where there is one."""
+    return max(min(wanted, len(dataset)) // BATCH * BATCH, min(BATCH, len(dataset)))
+
+
 def reestimate_statistics(subnet: nn.Module, batches: Iterable[Tensor]) -> None:
     """Replaces the batch-norm statistics by the plain average over the given batches.
 
@@ -115,7 +120,7 @@ class InheritedEvaluator:
         supernet: The shared weights; they are moved to the device.
         train: Training pictures, for batch-norm statistics; never augmented here.
         guide: Held-out pictures that guide the search.
-        statistics_pictures: How many training pictures the statistics are re-estimated on.
+        statistics_pictures: How many training pictures the statistics are re-estimated on, see `in_whole_batches`.
         guide_pictures: How many pictures the score is computed on; None for all.
         device: Where networks run; the CPU by default.
         most_bytes: Memory for pictures; by default `usual_bytes`. The scores are the same.
@@ -140,8 +145,7 @@ class InheritedEvaluator:
         self._device = device or torch.device("cpu")
         self.supernet = supernet.to(self._device)
         room = Room(usual_bytes() if most_bytes is None else most_bytes)
-        count = max(BATCH, statistics_pictures // BATCH * BATCH)
-        self._train = PictureCache(train, spread_indices(train, count), room)
+        self._train = PictureCache(train, spread_indices(train, in_whole_batches(statistics_pictures, train)), room)
         self._guide = PictureCache(guide, spread_indices(guide, guide_pictures or len(guide)), room)
 
     def subnet(self, architecture: Architecture) -> SubNet:

@@ -18,7 +18,7 @@ from mosegedge.errors import UsageError
 from mosegedge.networks.subnet import SubNet
 from mosegedge.progress import Progress
 from mosegedge.space import Architecture, SearchSpace
-from mosegedge.supernet.evaluate import InheritedEvaluator, Masks, labels_of
+from mosegedge.supernet.evaluate import InheritedEvaluator, Masks, in_whole_batches, labels_of
 from mosegedge.supernet.model import Supernet
 
 
@@ -109,7 +109,7 @@ def inheriting(
         architecture: The network.
         train: Training pictures, for batch-norm statistics.
         dataset: What it will be scored on.
-        statistics_pictures: How many training pictures; a search takes 64 unless told otherwise.
+        statistics_pictures: How many training pictures, in whole batches; a search takes 64 unless told otherwise.
         device: Where it is run.
 
     Raises:
@@ -117,7 +117,7 @@ def inheriting(
     """
     evaluator = InheritedEvaluator(supernet, train, dataset, statistics_pictures=statistics_pictures, guide_pictures=1)
     runnable = runnable_of(evaluator.subnet(architecture), supernet.space, device, at_once=BATCH)
-    return replace(runnable, statistics_pictures=min(statistics_pictures, len(train)))
+    return replace(runnable, statistics_pictures=in_whole_batches(statistics_pictures, train))
 
 
 def score_part(

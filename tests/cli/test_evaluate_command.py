@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 import torch
 from miniatures import own
 from PIL import Image
+from torch import Tensor
 
 from mosegedge.cli import options
 from mosegedge.cli.main import main
@@ -21,6 +22,7 @@ from mosegedge.data import SegmentationSet, cached
 from mosegedge.data.scenes import SceneSet
 from mosegedge.export.inherit import export_trained
 from mosegedge.files import sha256_of_file
+from mosegedge.networks.subnet import SubNet
 from mosegedge.space import Architecture, SearchSpace
 from mosegedge.supernet.checkpoint import SupernetInfo, save_supernet
 from mosegedge.supernet.evaluate import InheritedEvaluator
@@ -95,10 +97,22 @@ def test_a_code_scores_what_a_search_gives_it(run: Run, folder: Path) -> None:
     assert found["input_sizes"] == [list(SPACE.input_size(Architecture.parse(CODE)))]
 
 
-def test_it_says_how_many_pictures_there_really_are_for_statistics(run: Run) -> None:
-    code, _, err = run(CODE, "--supernet", "supernet.safetensors", "--statistics-pictures", "9", "--on", "cpu")
+@pytest.mark.parametrize(("there", "wanted", "used"), [(8, 9, 8), (18, 9, 8), (18, 64, 16), (24, 20, 16)])
+def test_it_says_on_how_many_pictures_statistics_really_are(
+    run: Run, monkeypatch: pytest.MonkeyPatch, there: int, wanted: int, used: int
+) -> None:
+    batches = []
+
+    def reestimate(subnet: SubNet, found: Iterable[Tensor]) -> None:
+        batches.extend(len(batch) for batch in found)
+
+    monkeypatch.setattr("mosegedge.cli.scorable.open_data", lambda *named: cached(SceneSet("train", there)))
+    monkeypatch.setattr("mosegedge.supernet.evaluate.reestimate_statistics", reestimate)
+    given = [CODE, "--supernet", "supernet.safetensors", "--statistics-pictures", str(wanted), "--pictures", "1"]
+    code, out, err = run(*given, "--on", "cpu", "--json")
     assert code == 0, err
-    assert "Re-estimating batch-norm statistics on 8 pictures of scenes/train" in err
+    assert f"Re-estimating batch-norm statistics on {used} pictures of scenes/train" in err
+    assert (json.loads(out)["statistics_pictures"], batches) == (used, [8] * (used // 8))
 
 
 def test_a_network_and_its_exported_file_score_alike(run: Run) -> None:

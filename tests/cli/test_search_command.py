@@ -71,6 +71,7 @@ def test_a_search_from_the_command_line_and_once_more(run, folder):
             ["--predictor", "svr", "--prescreen", "survival", "--inner", "random", "--evaluations", "2"],
             {"predictor": "svr", "exploration": [0.0], "strategy": "survival", "method": "random", "evaluations": 2},
         ),
+        (["--exploration", "2,0.5", "--explore-from", "3"], {"exploration": [2.0, 0.5], "explore_from": 3}),
     ],
 )
 def test_every_part_can_be_exchanged_and_is_recorded(run, tmp_path, given, expected):
@@ -103,6 +104,7 @@ def test_every_part_can_be_exchanged_and_is_recorded(run, tmp_path, given, expec
         (["--predictor", "svr", "--prescreen", "ehvi"], 2, "which the pre-screening ehvi needs"),
         (["--exploration", "1,-1"], 2, "exploration is 1,-1; it must be one or more finite numbers of at least 0"),
         (["--exploration", "far"], 2, "--exploration far cannot be read"),
+        (["--explore-from", "0"], 2, "explore_from is 0; it must be at least 1. --explore-from 1"),
         (["--space", "tiny"], 2, "--space tiny means tiny:192x384:19, but the supernet is of nano:96x192:19"),
         (["--data", "nothing"], 5, "nothing"),
         (["--data", "camvid"], 5, "--data-root"),

@@ -39,7 +39,7 @@ def test_every_command_is_understood(run, sources):
 
 def test_the_search_command_says_how_far_each_generation_looked(run):
     manifest = json.loads((run / "run.json").read_text())
-    manifest["settings"] |= {"exploration": [1.0, 0.5, 3.0], "explores_from": 7}
+    manifest["settings"] |= {"exploration": [1.0, 0.5, 3.0], "explore_from": 7}
     (run / "run.json").write_text(json.dumps(manifest))
     (command,) = [one for one in commands_of(read_run(run), "local", Sources(), None) if one[1] == "search"]
     assert command[command.index("--exploration") + 1] == "1,0.5,3"

@@ -70,7 +70,7 @@ def test_each_generation_looks_as_far_as_it_should(tmp_path):
     config = replace(
         configuration("default"), initial=12, generations=5, evaluations=2, baselines=False, exploration=(0.0, 2.0, 0.5)
     )
-    config = replace(config, explores_from=2)
+    config = replace(config, explore_from=2)
     Search(SPACE, Latency(), replace(config, inner=inner), tmp_path, PROVENANCE, prescreen=prescreen).run(evaluate)
     assert looks == [0.0, 0.0, 2.0, 0.5, 0.0]
 
@@ -106,7 +106,7 @@ def test_a_least_miou_is_hoped_for_with_the_smallest_deviation(tmp_path, monkeyp
         baselines=False,
         held_out=0.0,
         exploration=(3.0, 0.5),
-        explores_from=1,
+        explore_from=1,
         limits=(Limit(objective="miou", bound=0.4),),
     )
     Search(SPACE, Latency(), config, tmp_path, PROVENANCE, predictor_for=predictor).run(evaluate)

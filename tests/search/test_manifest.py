@@ -67,7 +67,7 @@ def test_moved_files_and_new_package_versions_do_not_stop_a_run(tmp_path):
 
 
 def as_schema_5(manifest):
-    settings = {name: value for name, value in manifest["settings"].items() if name != "explores_from"}
+    settings = {name: value for name, value in manifest["settings"].items() if name != "explore_from"}
     return {**manifest, "schema": 5, "settings": settings}
 
 
@@ -117,13 +117,13 @@ def test_a_run_from_before_there_were_choices_is_read_as_the_papers_method(tmp_p
 
 
 def test_a_run_that_explored_from_the_first_generation_on_goes_on(tmp_path):
-    config = replace(configuration("default"), explores_from=1)
+    config = replace(configuration("default"), explore_from=1)
     start(tmp_path, config=config)
     today = read_manifest(tmp_path)
     (tmp_path / "run.json").write_text(json.dumps(as_schema_5(today)))
     assert read_manifest(tmp_path) == today
     start(tmp_path, config=config)
-    with pytest.raises(UsageError, match=r"settings\.explores_from = 1; this one has 13"):
+    with pytest.raises(UsageError, match=r"settings\.explore_from = 1; this one has 13"):
         start(tmp_path, config=configuration("default"))
 
 
@@ -212,7 +212,7 @@ def test_a_second_search_is_kept_out_until_the_first_process_is_gone(tmp_path):
         ("exploration", (1.0, float("inf"))),
         ("exploration", (float("nan"),)),
         ("exploration", 1.0),
-        ("explores_from", 0),
+        ("explore_from", 0),
     ],
 )
 def test_impossible_settings_are_refused_by_name(name, value):
@@ -244,7 +244,7 @@ def test_the_default_configuration_is_that_of_the_settings_themselves():
     config = configuration("default")
     assert config == SearchConfig()
     assert (config.predictor, config.prescreen.strategy) == ("gp", "hypervolume")
-    looks = [deviations_in(config.exploration, number, since=config.explores_from) for number in range(1, 53)]
+    looks = [deviations_in(config.exploration, number, explore_from=config.explore_from) for number in range(1, 53)]
     assert looks == [1] * 12 + [1, 1, 1, 3] * 10
     assert (config.initial, config.sampling, config.generations, config.evaluations) == (50, "uniform", 52, 4)
     with pytest.raises(UsageError, match="no configuration 'best'"):

@@ -67,6 +67,10 @@ def test_strategies_are_compared_and_drawn(archive, journal, tmp_path, capsys):
     assert sum(guided["reasons"].values()) == 16
     assert set(by_chance["reasons"]) == {"random"}
     assert picture.stat().st_size > 1000
+    from benchmarks.strategy_pictures import main as draw
+
+    draw([str(tmp_path / "again.png"), str(output), str(output), "--by-cost"])
+    assert (tmp_path / "again.png").stat().st_size > 1000
 
 
 def test_a_finished_run_is_not_run_again_and_other_settings_are(archive, journal, monkeypatch, capsys):
@@ -157,6 +161,10 @@ def test_the_cost_of_a_search_is_counted_to_shares_of_what_default_ends_with(arc
     assert rows["random"] == {"95": "5000", "98": "-", "99": "-"}
     assert rows["paper"] == {"95": "-", "98": "-", "99": "-"}
     assert picture.stat().st_size > 1000
+    from benchmarks.strategy_pictures import main as draw
+
+    draw([str(tmp_path / "again.png"), str(output), str(output), "--by-cost"])
+    assert (tmp_path / "again.png").stat().st_size > 1000
 
 
 def test_default_is_compared_with_what_paper_ends_with():

@@ -213,6 +213,8 @@ def test_networks_are_timed_recorded_and_shown(tmp_path, capsys):
 
 
 def test_with_a_supernet_networks_inherit_and_bisenets_train_for_its_steps_too(tmp_path):
+    from benchmarks.camvid import measure, recorded
+    from benchmarks.camvid_networks import save_contenders
     from benchmarks.camvid_report import how_trained
     from benchmarks.camvid_training import scored
 
@@ -221,17 +223,19 @@ def test_with_a_supernet_networks_inherit_and_bisenets_train_for_its_steps_too(t
     save_supernet(supernet, Supernet(SPACE, torch.Generator().manual_seed(1)), info)
     inheriting = comparison_in(tmp_path / "run", config=replace(CONFIG, steps=1)).inheriting(supernet)
     finalist = contender(kind="search", code=str(SPACE.smallest), width=0.0, size=SPACE.input_size(SPACE.smallest))
-    steps = {}
+    headers = {}
     for one in (finalist, contender()):
         scored(inheriting, one, Silent())
         with safe_open(inheriting.folder(one) / "network.safetensors", framework="pt") as file:
-            steps[one.kind] = int(file.metadata()["step"])
-    assert steps == {"search": 1, "BiSeNet-like": 3}
-    begun = json.loads((inheriting.folder(finalist) / "score.json").read_text())
-    assert begun["inherits"] == sha256_of_file(supernet)
-    with pytest.raises(UsageError, match="was trained with another inherits"):
+            headers[one.kind] = file.metadata()
+    assert {kind: header["step"] for kind, header in headers.items()} == {"search": "1", "BiSeNet-like": "3"}
+    # The training writes what its network really started from.
+    assert json.loads(headers["search"]["training"])["supernet"] == sha256_of_file(supernet)
+    with pytest.raises(UsageError, match="was trained with another supernet"):
         scored(replace(inheriting, start=None), finalist, Silent())
 
-    facts = {"steps": 4000, "batch_size": 8}
-    assert how_trained(facts) == "4000 steps of 8 from random weights"
-    assert "BiSeNets 7200 from random ones" in how_trained(facts | {"supernet_steps": 3200})
+    save_contenders(inheriting.output / "networks.json", [finalist, contender()])
+    measure(inheriting, load_device("local"), rounds=2)
+    facts = recorded(inheriting, (0,)).facts
+    assert how_trained(facts) == "1 steps of 2 from weights of a supernet of 2 steps, BiSeNets 3 from random ones"
+    assert how_trained(facts | {"supernet_sha256": None}) == "1 steps of 2 from random weights"

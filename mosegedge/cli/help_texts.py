@@ -9,14 +9,14 @@ from typer.models import CommandInfo, TyperInfo
 
 
 def fill_paragraphs(app: typer.Typer) -> None:
-    """Gives every command, also those of its groups, a help text without line breaks inside paragraphs."""
+    """Gives every command and group a help text without line breaks inside paragraphs."""
     commands: list[CommandInfo | TyperInfo] = [*app.registered_commands]
     if app.registered_callback:
         commands.append(app.registered_callback)
     for command in commands:
-        text = command.help or (command.callback.__doc__ if command.callback else "")
-        paragraphs = inspect.cleandoc(text or "").split("\n\n")
-        command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+        if text := command.help or (command.callback.__doc__ if command.callback else None):
+            paragraphs = inspect.cleandoc(text).split("\n\n")
+            command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
     for group in app.registered_groups:
         if group.typer_instance:
             fill_paragraphs(group.typer_instance)
