@@ -10,11 +10,33 @@ from typing import Any, Dict, List, Optional
 _SYS_CPU = "/sys/devices/system/cpu"
 _SYS_THERMAL = "/sys/class/thermal"
 
+# How /proc/cpuinfo tells one design of processor from another, on x86 and on ARM.
+_DESIGN = (
+    (("vendor_id", ""), ("cpu family", "family "), ("model", "model "), ("stepping", "stepping ")),
+    (
+        ("CPU implementer", "implementer "),
+        ("CPU variant", "variant "),
+        ("CPU part", "part "),
+        ("CPU revision", "revision "),
+    ),
+)
+# Instructions by which runtimes choose their code.
+_FEATURES = (
+    "sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx512_fp16",
+    "avx_vnni", "amx_tile", "amx_int8", "amx_bf16",
+    "neon", "asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2",
+)  # fmt: skip
+
 
 def hardware() -> Dict[str, Any]:
-    """What does not change between runs: processor, cores, memory."""
+    """What does not change between runs: processor, cores, memory.
+
+    A hypervisor may give processors of several designs one name, so the design itself is told too.
+    """
     found = {
         "cpu": _cpu_field("model name") or _cpu_field("Hardware") or platform.processor() or platform.machine(),
+        "cpu_design": _cpu_design(),
+        "cpu_features": _cpu_features(),
         "cores": os.cpu_count() or 1,
         "machine": platform.machine(),
         "memory_mib": _memory_mib(),
@@ -65,6 +87,21 @@ def _cpu_field(name: str) -> Optional[str]:
 def _cpu_fields(name: str) -> List[str]:
     lines = (_read("/proc/cpuinfo") or "").splitlines()
     return [line.split(":", 1)[1].strip() for line in lines if ":" in line and line.split(":")[0].strip() == name]
+
+
+def _cpu_design() -> Optional[str]:
+    """Family, model and stepping, or what ARM has in their place; several where cores differ."""
+    for names in _DESIGN:
+        columns = [[word + value for value in _cpu_fields(name)] for name, word in names]
+        cores = {" ".join(column[core] for column in columns if column[core:]) for core in range(len(columns[0]))}
+        if cores:
+            return "; ".join(sorted(cores))
+    return None
+
+
+def _cpu_features() -> Optional[str]:
+    there = set((_cpu_field("flags") or _cpu_field("Features") or "").split())
+    return " ".join(name for name in _FEATURES if name in there) or None
 
 
 def _clocks_mhz() -> Optional[List[int]]:

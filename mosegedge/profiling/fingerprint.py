@@ -12,6 +12,7 @@ from mosegedge.errors import ProfileError
 _Facts = dict[str, Any]
 
 _LONGEST = 120
+_LATER = ("cpu_design", "cpu_features")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ def difference(before: Any, after: Any) -> str:
     """What differs between two fingerprints, with both values; empty where nothing does.
 
     Inside the sections of what the vendor tells (versions, chip, board), a fact that only one of them has is no
-    difference: some are read from tools that do not always answer in time.
+    difference: some are read from tools that do not always answer in time. Neither is what older descriptions of the
+    hardware do not tell.
 
     Args:
         before: Of the device when the measurement was begun.
@@ -87,13 +89,22 @@ def facts_apart(before: Any, after: Any, place: str = "") -> Iterator[Fact]:
 
 
 def _comparable(before: Any, after: Any) -> tuple[Any, Any]:
-    """Both fingerprints, each without the vendor's facts that the other lacks."""
+    """Both fingerprints, each without the vendor's and the later facts that the other lacks."""
     if not isinstance(before, dict) or not isinstance(after, dict):
         return before, after
+    before, after = _without_later(before, after), _without_later(after, before)
     sections = [fingerprint.get("vendor") for fingerprint in (before, after)]
     if not all(isinstance(vendor, dict) for vendor in sections):
         return before, after
     return {**before, "vendor": _common(*sections)}, {**after, "vendor": _common(*reversed(sections))}
+
+
+def _without_later(fingerprint: _Facts, other: _Facts) -> _Facts:
+    """Without the facts about hardware that the other may be too old to tell."""
+    ours, theirs = fingerprint.get("hardware"), other.get("hardware")
+    if not isinstance(ours, dict) or not isinstance(theirs, dict):
+        return fingerprint
+    return {**fingerprint, "hardware": {key: ours[key] for key in ours if key not in _LATER or key in theirs}}
 
 
 def _shown(value: Any) -> str:

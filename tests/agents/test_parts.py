@@ -131,6 +131,32 @@ def test_telemetry_leaves_out_what_it_cannot_read(monkeypatch):
     assert telemetry.resident_mib() == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "design", "features"),
+    [
+        (
+            "vendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\nstepping\t: 1\n"
+            "flags\t\t: fpu avx2 avx512f lm\n" * 2,
+            "AuthenticAMD family 26 model 2 stepping 1",
+            "avx2 avx512f",
+        ),
+        (
+            "".join(
+                f"processor\t: {core}\nFeatures\t: fp asimd asimddp\nCPU implementer\t: 0x41\nCPU part\t: {part}\n"
+                for core, part in enumerate(("0xd05", "0xd0b", "0xd05"))
+            ),
+            "implementer 0x41 part 0xd05; implementer 0x41 part 0xd0b",
+            "asimd asimddp",
+        ),
+        ("processor\t: 0\nHardware\t: board\n", None, None),
+    ],
+)
+def test_processors_of_one_name_are_told_apart_by_their_design(monkeypatch, text, design, features):
+    monkeypatch.setattr(telemetry, "_read", lambda path: text if path == "/proc/cpuinfo" else None)
+    found = telemetry.hardware()
+    assert (found.get("cpu_design"), found.get("cpu_features")) == (design, features)
+
+
 def test_an_old_interpreter_is_told_that_it_is_too_old(monkeypatch, capsys):
     monkeypatch.setattr(command_line, "OLDEST_PYTHON", (99, 0))
     assert command_line.main() == 3

@@ -32,5 +32,16 @@ def test_what_differs_is_told_with_both_values(after, told):
     assert difference(after, after) == ""
 
 
+def test_processors_of_one_name_and_two_designs_are_two_devices():
+    old, new = {"cpu": "AMD EPYC"}, {"cpu": "AMD EPYC", "cpu_design": "family 26 model 2", "cpu_features": "avx512f"}
+    other = {**new, "cpu_design": "family 25 model 17"}
+    assert "cpu_design: family 26 model 2 then, family 25 model 17 now" in difference(
+        {"hardware": new}, {"hardware": other}
+    )
+    assert "cpu_features" in difference({"hardware": new}, {"hardware": {**new, "cpu_features": "avx2"}})
+    # Profiles from before this was asked for cannot tell.
+    assert difference({"hardware": old}, {"hardware": new}) == difference({"hardware": new}, {"hardware": old}) == ""
+
+
 def test_a_journal_without_a_fingerprint_is_of_another_device():
     assert difference(None, facts()).startswith("None then")
