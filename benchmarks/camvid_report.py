@@ -99,7 +99,7 @@ def draw(record: Record, path: Path) -> None:
     both[0].set_ylabel("mIoU; bars: each training")
     both[1].legend(loc="lower right")
     figure.suptitle(
-        f"{facts['data']}, {how_trained(facts)}; {facts['runtime']} {facts['precision']}, threads: {facts['threads']}",
+        f"{facts['data']}, {how_trained(facts)};\n{facts['runtime']} {facts['precision']}, threads: {facts['threads']}",
         fontsize=11,
     )
     path.parent.mkdir(parents=True, exist_ok=True)

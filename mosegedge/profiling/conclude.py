@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import cast
@@ -21,6 +22,7 @@ from mosegedge.profiling.facts import (
     repeatability_section,
     timing_of,
 )
+from mosegedge.profiling.history import speed_sd_by
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.judge import Judged, certify
 from mosegedge.profiling.latency import LatencyModel
@@ -54,8 +56,19 @@ def conclude(
     version: int,
     parent: int | None,
     command: str,
+    earlier: Sequence[Profile] = (),
 ) -> Profile:
-    """The profile that follows from a complete journal."""
+    """The profile that follows from a complete journal.
+
+    Args:
+        plan: What was measured.
+        journal: The record of it.
+        description: Of the device.
+        version: Number of the profile in its series.
+        parent: The version before it.
+        command: That was given.
+        earlier: Measurements of the same device, which tell how much its speed changes.
+    """
     raw = measurements_of(plan, journal)
     drifts = Drifts.of(plan, raw)
     measured = drifts.corrected(raw)
@@ -63,7 +76,8 @@ def conclude(
     values_ms = {key: round(measurement.value_ms(statistic), DIGITS) for key, measurement in measured.items()}
     evidence = _evidence(plan, journal, measured, statistic)
     scales = sorted(plan.settings.scales)
-    section = fit_model(evidence, plan.settings.method, scales, speed_sd=drifts.level_sd)
+    speed_sd = max(drifts.level_sd, round(speed_sd_by(evidence.networks, statistic, earlier), DIGITS))
+    section = fit_model(evidence, plan.settings.method, scales, speed_sd=speed_sd)
     model = latency_model_of(evidence, section, name="under test", device=plan.device.name)
     roofline = measured_roofline(journal.probes, plan.device, statistic)
     return Profile(

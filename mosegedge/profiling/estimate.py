@@ -33,7 +33,7 @@ from mosegedge.profiling.plan import (
     Plan,
 )
 from mosegedge.profiling.run_times import RunTimes, bursts_of, expected_samples, run_times
-from mosegedge.profiling.schedule import LEAST_BEFORE_STOP, Known, allowed_half_widths, informativeness
+from mosegedge.profiling.schedule import Known, allowed_half_widths, informativeness, least_bursts
 from mosegedge.profiling.sections import Timing
 from mosegedge.space import Architecture, LayerSpec
 from mosegedge.space.counting import params_of
@@ -135,12 +135,8 @@ def expected_visits(plan: Plan, times: RunTimes) -> dict[str, int]:
         for item in plan.items
     }
     allowed = allowed_half_widths(plan, informativeness(plan, known))
-    return {
-        key: int(
-            np.clip(ceil((_Z95 * times.burst_sd[key] / allowed[key]) ** 2), min(LEAST_BEFORE_STOP, passes), passes)
-        )
-        for key in known
-    }
+    needed = {key: ceil((_Z95 * times.burst_sd[key] / allowed[key]) ** 2) for key in known}
+    return {item.key: int(np.clip(needed[item.key], min(least_bursts(item), passes), passes)) for item in plan.items}
 
 
 def expected_burst_s(settings: BurstSettings, run_ms: float) -> float:

@@ -8,6 +8,7 @@ from mosegedge.devices.inventory import Device
 from mosegedge.profiling.collect import collect
 from mosegedge.profiling.conclude import conclude
 from mosegedge.profiling.cost_journal import CostJournal
+from mosegedge.profiling.history import measured_before
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.plan import ProfileSettings, make_plan
 from mosegedge.profiling.profile import Profile
@@ -55,7 +56,15 @@ def profile_device(
         journal.set_aside()
         journal = ProfileJournal(series.journal(version))
     description = collect(plan, journal, progress or Silent(), command=command, accept_new_host_key=accept_new_host_key)
-    profile = conclude(plan, journal, description, version=version, parent=series.latest, command=command)
+    profile = conclude(
+        plan,
+        journal,
+        description,
+        version=version,
+        parent=series.latest,
+        command=command,
+        earlier=measured_before(series, description),
+    )
     costs = CostJournal(series.costs(version), journal.run)
     measure_costs(plan, journal, costs, progress or Silent())
     return load_profile(save_profile(with_costs(profile, plan, costs), series))

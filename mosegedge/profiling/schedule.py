@@ -1,8 +1,9 @@
 """Which models the next round visits: until each is known well enough, and the most informative first.
 
-Every model is timed in two rounds. From the fourth on a model is left out once the 95 % interval of its value is
-narrow: a network's within 1 %, a layer's within 0.5 %, or within as much more as its share of the latency of a random
-network is smaller than that of a usual layer, 2 % at most. A round is the whole plan less those.
+Every model is timed in two rounds. A layer is left out from its fourth burst on once the 95 % interval of its value is
+within 0.5 %, or within as much more as its share of the latency of a random network is smaller than that of a usual
+layer, 2 % at most; a network from its eighth on, once it is within 1 %: where a runtime places buffers is luck of each
+load, which several bursts of one load share, so a network is loaded four times. A round is the whole plan less those.
 
 Under a budget the rounds after the second are short: those models that promise most for their time. What a model
 promises is by how much one more burst lowers the variance of predicted networks. An entry whose cost has the variance
@@ -20,14 +21,16 @@ import numpy as np
 
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.measurement import Measurement, Statistic, choose_statistic
-from mosegedge.profiling.plan import MIN_PASSES, Item, Plan
+from mosegedge.profiling.plan import MIN_PASSES, ROUNDS_A_LOAD, Item, Plan
+from mosegedge.space import Architecture
 from mosegedge.space.architecture import SCALE
 
 LEAST_BEFORE_STOP = 4
+LEAST_OF_NETWORKS = 4 * ROUNDS_A_LOAD
 NETWORK_HALF_WIDTH, LAYER_HALF_WIDTH, WIDEST_HALF_WIDTH = 0.01, 0.005, 0.02
 STOPPING = (
-    f"after {LEAST_BEFORE_STOP} bursts or more, once the 95 % interval is within {NETWORK_HALF_WIDTH:.1%} (networks) "
-    f"or {LAYER_HALF_WIDTH:.1%} (layers; up to {WIDEST_HALF_WIDTH:.0%} the less they add to a network)"
+    f"once the 95 % interval is within {NETWORK_HALF_WIDTH:.1%} (networks, after {LEAST_OF_NETWORKS} bursts or more) "
+    f"or {LAYER_HALF_WIDTH:.1%} (layers, after {LEAST_BEFORE_STOP}; up to {WIDEST_HALF_WIDTH:.0%} the less they add)"
 )
 _Z95 = 1.96
 _SAMPLE = 512
@@ -48,6 +51,11 @@ class Known:
     def half_width(self) -> float:
         """Of the 95 % interval, relative to the value."""
         return _Z95 * self.se_ms / self.value_ms
+
+
+def least_bursts(item: Item) -> int:
+    """Bursts before a model can be known well enough."""
+    return LEAST_OF_NETWORKS if isinstance(item.source, Architecture) else LEAST_BEFORE_STOP
 
 
 class Schedule:
@@ -118,7 +126,7 @@ class Schedule:
 
     def _is_narrow(self, item: Item, allowed: Mapping[str, float]) -> bool:
         known = self._known[item.key]
-        return known.bursts >= LEAST_BEFORE_STOP and known.half_width <= allowed[item.key]
+        return known.bursts >= least_bursts(item) and known.half_width <= allowed[item.key]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from mosegedge.devices.replies import Burst, DeviceDescription
 from mosegedge.profiling import ProfileSettings, make_plan
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.measurement import Measurement
-from mosegedge.profiling.plan import MIN_PASSES
-from mosegedge.profiling.schedule import LEAST_BEFORE_STOP, Known, Schedule, informativeness
+from mosegedge.profiling.plan import MIN_PASSES, ROUNDS_A_LOAD
+from mosegedge.profiling.schedule import LEAST_BEFORE_STOP, LEAST_OF_NETWORKS, Known, Schedule, informativeness
 from mosegedge.space import SearchSpace
 
 SPACE = SearchSpace.load("nano")
@@ -54,12 +54,15 @@ def test_a_steady_model_is_visited_a_few_times_and_a_noisy_one_in_every_pass(jou
     noisy = {plan.layers[5].key, plan.fit[0].key}
     schedule = Schedule(plan, journal)
     chosen = measure(schedule, plan, journal, rng, spread=lambda key: 0.2 if key in noisy else 0.0, rounds=20)
+    networks = {item.key for item in (*plan.fit, *plan.held_out)}
     assert all(len(keys) == len(plan.items) for keys in chosen[:LEAST_BEFORE_STOP])
-    assert chosen[LEAST_BEFORE_STOP] == noisy
+    # Where a runtime places buffers is luck of each load, so networks are loaded several times.
+    assert all(keys == noisy | networks for keys in chosen[LEAST_BEFORE_STOP:LEAST_OF_NETWORKS])
+    assert chosen[LEAST_OF_NETWORKS] == noisy
     assert chosen[-1] == set()
-    assert {item.key: journal.visits(item.key) for item in plan.items} == {
-        item.key: 9 if item.key in noisy else LEAST_BEFORE_STOP for item in plan.items
-    }
+    least = {item.key: LEAST_OF_NETWORKS if item.key in networks else LEAST_BEFORE_STOP for item in plan.items}
+    assert {key: journal.visits(key) for key in least} == {key: 9 if key in noisy else least[key] for key in least}
+    assert LEAST_OF_NETWORKS // ROUNDS_A_LOAD >= 4
     assert schedule.left() == 0
 
 

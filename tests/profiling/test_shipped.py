@@ -34,7 +34,7 @@ def test_it_was_measured_and_says_how_good_it_is(name):
 def test_it_predicts_its_judging_networks_as_its_certificate_says(name):
     profile = load_profile(name, root=ROOT)
     space = SearchSpace.load(profile.space.name)
-    judging = [entry for entry in profile.networks if entry.role != "fit"]
+    judging = [entry for entry in profile.networks if entry.role == profile.certificate.source]
     codes = space.encode([Architecture.parse(entry.code) for entry in judging])
     mean_ms, _ = profile.latency_model(space).predict(codes)
     measured_ms = np.array([entry.value_ms for entry in judging])

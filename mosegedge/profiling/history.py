@@ -1,0 +1,69 @@
+"""How much the speed of a device changes between measurements, by what earlier ones found for the same networks.
+
+The rounds of one measurement cover minutes. A machine that others share may be several per cent faster or slower an
+hour later, which they cannot tell; earlier versions of a profile can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from mosegedge.devices.replies import DeviceDescription
+from mosegedge.errors import ProfileError
+from mosegedge.profiling.fingerprint import difference
+from mosegedge.profiling.measurement import Statistic
+from mosegedge.profiling.profile import Profile
+from mosegedge.profiling.sections import NetworkEntry
+from mosegedge.profiling.store import Series, load_profile
+
+_FEWEST_NETWORKS = 8  # fewer say more of themselves than of the device
+
+
+def measured_before(series: Series, description: DeviceDescription) -> list[Profile]:
+    """The versions of a series that were measured on what the device is now, each measurement once.
+
+    Versions that were merged or carried over hold no measurement of one time, and a file that is damaged none at all.
+
+    Args:
+        series: Where the versions lie.
+        description: Of the device now.
+    """
+    found: dict[tuple[tuple[str, float], ...], Profile] = {}
+    for version in series.versions:
+        try:
+            profile = load_profile(series.path(version))
+        except ProfileError:
+            continue
+        device = profile.device
+        then = {"hardware": device.hardware, "system": device.system, "vendor": device.vendor}
+        if not (profile.merged_from or profile.rebased_from or difference(then, description.fingerprint)):
+            found.setdefault(tuple(_values_ms(profile.networks).items()), profile)  # a check has the same networks
+    return list(found.values())
+
+
+def speed_sd_by(networks: Sequence[NetworkEntry], statistic: Statistic, earlier: Sequence[Profile]) -> float:
+    """Relative standard deviation of the device's speed between this measurement and the earlier ones; 0 without any.
+
+    Args:
+        networks: Measured now.
+        statistic: What their values are; medians are compared with a profile whose values are something else.
+        earlier: Profiles of the same device.
+    """
+    changes = []
+    for profile in earlier:
+        values = _values_ms if profile.protocol.statistic == statistic else _medians_ms
+        now_ms, then_ms = values(networks), values(profile.networks)
+        common = sorted(now_ms.keys() & then_ms.keys())
+        if len(common) >= _FEWEST_NETWORKS:
+            changes.append(float(np.median([np.log(now_ms[code] / then_ms[code]) for code in common])))
+    return float(np.sqrt(np.mean(np.square(changes)))) if changes else 0.0
+
+
+def _medians_ms(networks: Iterable[NetworkEntry]) -> Mapping[str, float]:
+    return {entry.code: entry.median_ms for entry in networks if entry.role != "check"}
+
+
+def _values_ms(networks: Iterable[NetworkEntry]) -> Mapping[str, float]:
+    return {entry.code: entry.value_ms for entry in networks if entry.role != "check"}
