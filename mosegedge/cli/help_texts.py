@@ -9,7 +9,7 @@ from typer.models import CommandInfo, TyperInfo
 
 
 def fill_paragraphs(app: typer.Typer) -> None:
-    """Gives every command and group a help text without line breaks inside paragraphs."""
+    """Takes the line breaks out of the paragraphs of all help texts, those of groups included."""
     commands: list[CommandInfo | TyperInfo] = [*app.registered_commands]
     if app.registered_callback:
         commands.append(app.registered_callback)

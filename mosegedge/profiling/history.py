@@ -25,6 +25,7 @@ def measured_before(series: Series, description: DeviceDescription) -> list[Prof
     """The versions of a series that were measured on what the device is now, each measurement once.
 
     Versions that were merged or carried over hold no measurement of one time, and a file that is damaged none at all.
+    One that is too old to tell the design of its processor may be of another one, which is no change of speed.
 
     Args:
         series: Where the versions lie.
@@ -36,9 +37,9 @@ def measured_before(series: Series, description: DeviceDescription) -> list[Prof
             profile = load_profile(series.path(version))
         except ProfileError:
             continue
-        device = profile.device
-        then = {"hardware": device.hardware, "system": device.system, "vendor": device.vendor}
-        if not (profile.merged_from or profile.rebased_from or difference(then, description.fingerprint)):
+        changed = difference(profile.device.fingerprint, description.fingerprint)
+        untold = description.hardware.keys() - profile.device.hardware.keys()
+        if not (profile.merged_from or profile.rebased_from or changed or untold):
             found.setdefault(tuple(_values_ms(profile.networks).items()), profile)  # a check has the same networks
     return list(found.values())
 

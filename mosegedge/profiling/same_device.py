@@ -35,9 +35,7 @@ def require_same_device(profile: Profile, found: DeviceDescription) -> None:
     Raises:
         ProfileError: They differ.
     """
-    device = profile.device
-    then = {"hardware": device.hardware, "system": device.system, "vendor": device.vendor}
-    if changed := difference(then, found.fingerprint):
+    if changed := difference(profile.device.fingerprint, found.fingerprint):
         raise _other_device(profile, changed, can_rebase=True)
 
 

@@ -3,7 +3,7 @@
 Every model is timed in two rounds. A layer is left out from its fourth burst on once the 95 % interval of its value is
 within 0.5 %, or within as much more as its share of the latency of a random network is smaller than that of a usual
 layer, 2 % at most; a network from its eighth on, once it is within 1 %: where a runtime places buffers is luck of each
-load, which several bursts of one load share, so a network is loaded four times. A round is the whole plan less those.
+load, which the bursts of one load share, so these are of four loads. A round is the whole plan less those.
 
 Under a budget the rounds after the second are short: those models that promise most for their time. What a model
 promises is by how much one more burst lowers the variance of predicted networks. An entry whose cost has the variance
@@ -26,7 +26,7 @@ from mosegedge.space import Architecture
 from mosegedge.space.architecture import SCALE
 
 LEAST_BEFORE_STOP = 4
-LEAST_OF_NETWORKS = 4 * ROUNDS_A_LOAD
+LEAST_OF_NETWORKS = 4 * ROUNDS_A_LOAD  # four loads
 NETWORK_HALF_WIDTH, LAYER_HALF_WIDTH, WIDEST_HALF_WIDTH = 0.01, 0.005, 0.02
 STOPPING = (
     f"once the 95 % interval is within {NETWORK_HALF_WIDTH:.1%} (networks, after {LEAST_OF_NETWORKS} bursts or more) "

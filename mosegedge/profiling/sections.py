@@ -54,6 +54,11 @@ class DeviceSection(Section):
             raise ValueError("runtime is no object")
         return vendor
 
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """What must be equal for two measurements to be of the same device, as `DeviceDescription.fingerprint`."""
+        return {"hardware": self.hardware, "system": self.system, "vendor": self.vendor}
+
 
 class ProtocolSection(Section):
     """How it was measured."""

@@ -70,9 +70,8 @@ def freshness(
 def changes_of(profile: Profile, now: DeviceDescription) -> tuple[Fact, ...]:
     """What a device tells of itself otherwise than it did when the profile was measured."""
     device = profile.device
-    then = {"hardware": device.hardware, "system": device.system, "vendor": device.vendor}
-    facts = differences({"backend": device.backend, **then}, {"backend": now.backend, **now.fingerprint})
-    return tuple(facts)
+    then = {"backend": device.backend, **device.fingerprint}
+    return tuple(differences(then, {"backend": now.backend, **now.fingerprint}))
 
 
 def _ask(profile: Profile, device: Device | None, accept_new_host_key: bool) -> DeviceDescription | DeviceError:

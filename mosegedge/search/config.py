@@ -125,7 +125,7 @@ class SearchConfig:
         pick: How they are picked, see `mosegedge.search.pick`.
         predictor: Of accuracy, one of `mosegedge.search.predictors`.
         exploration: Standard deviations that are added to predictions in the inner search and in pre-screening by
-            `hypervolume`: in one generation, the next and so on, then again from the first. 0 where there are none.
+            `hypervolume`: in one generation, the next and so on, then again from the first; 0 for predictors without.
         explore_from: The generation that these begin with; earlier ones add as many as it does.
         prescreen: Which candidates are evaluated.
         ranknet: Hyperparameters of the predictor `ranknet-paper`.

@@ -35,6 +35,7 @@ def series(tmp_path):
 
 def test_each_measurement_of_the_same_device_counts_once(series):
     other = {**DEVICE.model_dump(), "hardware": {"cpu": "another", "cores": 2}}
+    told = {**DEVICE.hardware, "cpu_design": "family 26 model 2"}
     source = {"profile": "a/b/v1", "digest": "0" * 64}
     for version, changes in enumerate(
         (
@@ -49,6 +50,10 @@ def test_each_measurement_of_the_same_device_counts_once(series):
         save_profile(make_profile(version, **changes), series)
     series.path(6).write_text("{}")
     assert [profile.version for profile in measured_before(series, DESCRIPTION)] == [1, 5]
+    # Now that the design of the processor is told, versions that do not tell it may be of another.
+    save_profile(make_profile(7, networks=networks(1.1), device={**DEVICE.model_dump(), "hardware": told}), series)
+    now = DESCRIPTION.model_copy(update={"hardware": told})
+    assert [profile.version for profile in measured_before(series, now)] == [7]
 
 
 def test_the_spread_is_that_of_the_common_factors():

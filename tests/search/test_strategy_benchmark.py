@@ -69,7 +69,7 @@ def test_strategies_are_compared_and_drawn(archive, journal, tmp_path, capsys):
     assert picture.stat().st_size > 1000
     from benchmarks.strategy_pictures import main as draw
 
-    draw([str(tmp_path / "again.png"), str(output), str(output), "--by-cost"])
+    draw([str(tmp_path / "again.png"), str(output), str(output)])
     assert (tmp_path / "again.png").stat().st_size > 1000
 
 
@@ -163,7 +163,7 @@ def test_the_cost_of_a_search_is_counted_to_shares_of_what_default_ends_with(arc
     assert picture.stat().st_size > 1000
     from benchmarks.strategy_pictures import main as draw
 
-    draw([str(tmp_path / "again.png"), str(output), str(output), "--by-cost"])
+    draw([str(tmp_path / "again.png"), str(output), str(output)])
     assert (tmp_path / "again.png").stat().st_size > 1000
 
 
