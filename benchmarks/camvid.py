@@ -18,7 +18,7 @@ from its last checkpoint.
 
 Example: python -m benchmarks.camvid all --search runs/search --data-root CamVid --output runs/results --steps 1500
          python -m benchmarks.camvid all --search runs/search --supernet runs/camvid --data-root CamVid \
-             --output runs/inherited --steps 1500 --json benchmarks/results/camvid_inherited.json
+             --output runs/inherited --json benchmarks/results/camvid_inherited.json
          python -m benchmarks.camvid show --json benchmarks/results/camvid.json --picture camvid.png
 """
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.strategy_curves import Curve, World, by_strategy, mean_and_spread
 from benchmarks.strategy_tasks import RANDOM
+from mosegedge.errors import UsageError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -129,10 +130,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--by-cost", action="store_true", help="evaluations on a logarithmic axis")
     parser.add_argument("--lowest", type=float, default=85.0, help="per cent at which the picture begins")
     given = parser.parse_args(arguments)
-    found = [json.loads(path.read_bytes()) for path in given.records]
-    panels = [Panel(World(**one["world"]), [Curve(**curve) for curve in one["curves"]]) for one in found]
     draw = draw_by_cost if given.by_cost else draw_by_evaluations
-    draw(panels, given.picture, given.lowest, found[0]["conditions"])
+    try:
+        panels, conditions = zip(*map(_read, given.records), strict=True)
+    except UsageError as error:
+        parser.error(str(error))
+    draw(panels, given.picture, given.lowest, conditions[0])
+
+
+def _read(path: Path) -> tuple[Panel, str]:
+    """The panel of a record, and what has to be said under it."""
+    try:
+        found = json.loads(path.read_bytes())
+        return Panel(World(**found["world"]), [Curve(**curve) for curve in found["curves"]]), found["conditions"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path} is no record of search strategies: {error!r}.",
+            fix="Make one: python -m benchmarks.strategies ... --output FILE",
+        ) from error
 
 
 if __name__ == "__main__":

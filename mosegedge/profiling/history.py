@@ -10,36 +10,39 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from mosegedge.devices.inventory import Device
 from mosegedge.devices.replies import DeviceDescription
 from mosegedge.errors import ProfileError
-from mosegedge.profiling.fingerprint import difference
 from mosegedge.profiling.measurement import Statistic
 from mosegedge.profiling.profile import Profile
+from mosegedge.profiling.same_device import as_profiled, require_same_device
 from mosegedge.profiling.sections import NetworkEntry
 from mosegedge.profiling.store import Series, load_profile
 
 _FEWEST_NETWORKS = 8  # fewer say more of themselves than of the device
 
 
-def measured_before(series: Series, description: DeviceDescription) -> list[Profile]:
-    """The versions of a series that were measured on what the device is now, each measurement once.
+def measured_before(series: Series, device: Device, description: DeviceDescription) -> list[Profile]:
+    """The versions of a series that were measured on what the device is now, in the same way, each measurement once.
 
     Versions that were merged or carried over hold no measurement of one time, and a file that is damaged none at all.
     One that is too old to tell the design of its processor may be of another one, which is no change of speed.
 
     Args:
         series: Where the versions lie.
-        description: Of the device now.
+        device: With its runtime and settings of now.
+        description: What its agent found now.
     """
     found: dict[tuple[tuple[str, float], ...], Profile] = {}
     for version in series.versions:
         try:
             profile = load_profile(series.path(version))
+            as_profiled(device, profile)
+            require_same_device(profile, description)
         except ProfileError:
             continue
-        changed = difference(profile.device.fingerprint, description.fingerprint)
         untold = description.hardware.keys() - profile.device.hardware.keys()
-        if not (profile.merged_from or profile.rebased_from or changed or untold):
+        if not (profile.merged_from or profile.rebased_from or untold):
             found.setdefault(tuple(_values_ms(profile.networks).items()), profile)  # a check has the same networks
     return list(found.values())
 

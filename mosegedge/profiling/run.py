@@ -63,7 +63,7 @@ def profile_device(
         version=version,
         parent=series.latest,
         command=command,
-        earlier=measured_before(series, description),
+        earlier=measured_before(series, device, description),
     )
     costs = CostJournal(series.costs(version), journal.run)
     measure_costs(plan, journal, costs, progress or Silent())

@@ -9,6 +9,7 @@ import pytest
 from comparing import SETTINGS
 from test_profile_file import SPACE, TIMING, make_profile
 
+from mosegedge.devices import load_device
 from mosegedge.devices.replies import DeviceDescription
 from mosegedge.profiling import profile_device, save_profile
 from mosegedge.profiling.history import measured_before, speed_sd_by
@@ -34,7 +35,9 @@ def series(tmp_path):
 
 
 def test_each_measurement_of_the_same_device_counts_once(series):
+    device = load_device("local")
     other = {**DEVICE.model_dump(), "hardware": {"cpu": "another", "cores": 2}}
+    another_way = {**DEVICE.model_dump(), "settings": {"provider": "another"}}
     told = {**DEVICE.hardware, "cpu_design": "family 26 model 2"}
     source = {"profile": "a/b/v1", "digest": "0" * 64}
     for version, changes in enumerate(
@@ -44,16 +47,18 @@ def test_each_measurement_of_the_same_device_counts_once(series):
             {"networks": networks(2.0), "device": other},
             {"networks": networks(3.0), "merged_from": [source, source]},
             {"networks": networks(1.05)},
+            {"networks": networks(4.0), "device": another_way},
+            {"networks": networks(5.0), "device": {**DEVICE.model_dump(), "backend": "openvino"}},
         ),
         start=1,
     ):
         save_profile(make_profile(version, **changes), series)
-    series.path(6).write_text("{}")
-    assert [profile.version for profile in measured_before(series, DESCRIPTION)] == [1, 5]
+    series.path(8).write_text("{}")
+    assert [profile.version for profile in measured_before(series, device, DESCRIPTION)] == [1, 5]
     # Now that the design of the processor is told, versions that do not tell it may be of another.
-    save_profile(make_profile(7, networks=networks(1.1), device={**DEVICE.model_dump(), "hardware": told}), series)
+    save_profile(make_profile(9, networks=networks(1.1), device={**DEVICE.model_dump(), "hardware": told}), series)
     now = DESCRIPTION.model_copy(update={"hardware": told})
-    assert [profile.version for profile in measured_before(series, now)] == [7]
+    assert [profile.version for profile in measured_before(series, device, now)] == [9]
 
 
 def test_the_spread_is_that_of_the_common_factors():

@@ -71,6 +71,12 @@ def test_strategies_are_compared_and_drawn(archive, journal, tmp_path, capsys):
 
     draw([str(tmp_path / "again.png"), str(output), str(output)])
     assert (tmp_path / "again.png").stat().st_size > 1000
+    capsys.readouterr()
+    for content in ("[]", "{}", "no JSON"):
+        output.write_text(content)
+        with pytest.raises(SystemExit):
+            draw([str(tmp_path / "none.png"), str(output)])
+        assert "out.json is no record of search strategies" in capsys.readouterr().err
 
 
 def test_a_finished_run_is_not_run_again_and_other_settings_are(archive, journal, monkeypatch, capsys):
@@ -163,7 +169,7 @@ def test_the_cost_of_a_search_is_counted_to_shares_of_what_default_ends_with(arc
     assert picture.stat().st_size > 1000
     from benchmarks.strategy_pictures import main as draw
 
-    draw([str(tmp_path / "again.png"), str(output), str(output)])
+    draw([str(tmp_path / "again.png"), str(output), "--by-cost"])
     assert (tmp_path / "again.png").stat().st_size > 1000
 
 
