@@ -1,8 +1,7 @@
 """How well a profile predicts networks that it has never seen, measured by a loop that shares no code with the agent.
 
-Networks are run by ONNX Runtime in this process, in rounds of random order; in each round every network gets a new
-session, as where the runtime places weights and buffers stays the same until then. How often a network runs in a round
-follows from how long it takes, how many rounds there are from --budget.
+Some networks of the profile itself, its anchors, are timed in the same rounds. How much slower they are than they were
+then is the machine's doing and not the model's, so the errors are told twice: as they are, and at the speed of now.
 
 Example: python -m benchmarks.latency --profile local/tiny-fp32 --networks 60 --json --picture latency.png
 """
@@ -12,10 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,7 +20,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from scipy.stats import kendalltau, norm, spearmanr
 
-from mosegedge.networks.onnx import onnx_of_network
+from benchmarks.latency_loop import Measured, built, measure
+from mosegedge.profiling.latency import LatencyModel
 from mosegedge.profiling.profile import Profile
 from mosegedge.profiling.store import load_profile
 from mosegedge.space import Architecture, SearchSpace
@@ -33,21 +30,6 @@ from mosegedge.space.codes import Codes
 
 Floats = NDArray[np.float64]
 
-_VISIT_S = 0.06
-_MOST_RUNS = 8
-_FEWEST_ROUNDS = 4
-_QUANTILES = {"quantile10": 0.1, "median": 0.5}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """Latencies in ms of N networks: all of the samples, and those of the even and of the odd rounds (N x 2)."""
-
-    value_ms: Floats
-    halves_ms: Floats
-    rounds: int
-    minutes: float
-
 
 def main() -> None:
     """Prints a table, or JSON."""
@@ -55,6 +37,7 @@ def main() -> None:
     parser.add_argument("--profile", default="local/tiny-fp32")
     parser.add_argument("--profile-root", type=Path, default=Path("profiles"))
     parser.add_argument("--networks", type=int, default=60)
+    parser.add_argument("--anchors", type=int, default=12, help="Networks of the profile that tell the speed of now.")
     parser.add_argument("--rounds", type=int, default=24)
     parser.add_argument("--budget", type=float, default=300, help="Seconds after which no round begins.")
     parser.add_argument("--seed", type=int, default=2026)
@@ -63,11 +46,14 @@ def main() -> None:
     arguments = parser.parse_args()
     profile = load_profile(arguments.profile, root=arguments.profile_root)
     space = SearchSpace.load(profile.space.name)
+    fresh = fresh_codes(space, profile, arguments.networks, arguments.seed)
+    anchors, then_ms = anchors_of(profile, space, arguments.anchors)
+    codes = np.concatenate([fresh, anchors])
+    models, sizes = built(space, codes), [space.input_size(architecture) for architecture in space.decode(codes)]
     if profile.protocol.affinity:
         os.sched_setaffinity(0, profile.protocol.affinity)
-    codes = fresh_codes(space, profile, arguments.networks, arguments.seed)
-    measured = measure(space, codes, profile, arguments.rounds, arguments.budget)
-    mean_ms, sd_ms = profile.latency_model(space).predict(codes)
+    measured = measure(models, sizes, profile, arguments.rounds, arguments.budget)
+    model = profile.latency_model(space)
     result = {
         "profile": profile.name,
         "profile_digest": profile.digest,
@@ -75,13 +61,14 @@ def main() -> None:
         "runtime": f"onnxruntime {onnxruntime.__version__}",
         "threads": profile.protocol.threads,
         "seed": arguments.seed,
-        "networks": len(codes),
+        "networks": len(fresh),
         "rounds": measured.rounds,
         "minutes": measured.minutes,
-        **figures(space, codes, measured, mean_ms, sd_ms),
+        **figures(model, fresh, measured),
+        **at_this_speed(model, fresh, measured, then_ms),
     }
     if arguments.picture:
-        draw(arguments.picture, profile, codes, measured.value_ms, mean_ms, sd_ms)
+        draw(arguments.picture, profile, fresh, measured.value_ms[: len(fresh)], *model.predict(fresh))
     if arguments.json:
         print(json.dumps(result, indent=2))
     else:
@@ -98,75 +85,59 @@ def fresh_codes(space: SearchSpace, profile: Profile, count: int, seed: int) -> 
     return codes[kept][:count]
 
 
-def measure(space: SearchSpace, codes: Codes, profile: Profile, most_rounds: int, budget_s: float) -> Measured:
-    """Runs all networks in turn, round by round; the order is a new one in each."""
-    models = [onnx_of_network(space, architecture) for architecture in space.decode(codes)]
-    sizes = [space.input_size(architecture) for architecture in space.decode(codes)]
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = profile.protocol.threads, 1
-    rng = np.random.default_rng(1)
-    samples: list[list[list[float]]] = [[] for _ in models]
-    started = time.perf_counter()
-    rounds, longest_s = 0, 0.0
-    while rounds < most_rounds:
-        begun = time.perf_counter()
-        if rounds >= _FEWEST_ROUNDS and begun - started + longest_s > budget_s:
-            break
-        for index in rng.permutation(len(models)):
-            session = onnxruntime.InferenceSession(models[index], options, providers=["CPUExecutionProvider"])
-            picture = rng.normal(size=(1, 3, *sizes[index])).astype(np.float32)
-            samples[index].append(visit(session, picture))
-        rounds += 1
-        longest_s = max(longest_s, time.perf_counter() - begun)
-        sys.stderr.write(f"round {rounds}, {(time.perf_counter() - started) / 60:.1f} minutes\r")
-    share = _QUANTILES[profile.protocol.statistic]
-    halves = [[np.quantile(np.concatenate(bursts[first::2]), share) for first in (0, 1)] for bursts in samples]
-    values = [np.quantile(np.concatenate(bursts), share) for bursts in samples]
-    minutes = (time.perf_counter() - started) / 60
-    return Measured(value_ms=np.array(values), halves_ms=np.array(halves), rounds=rounds, minutes=minutes)
+def anchors_of(profile: Profile, space: SearchSpace, count: int) -> tuple[Codes, Floats]:
+    """Networks that the profile's model was fitted to, from its fastest to its slowest, and their latencies then."""
+    fitted = sorted((entry for entry in profile.networks if entry.role == "fit"), key=lambda entry: entry.value_ms)
+    places = np.unique(np.linspace(0, len(fitted) - 1, min(count, len(fitted))).round().astype(int))
+    codes = space.encode([Architecture.parse(fitted[place].code) for place in places])
+    return codes, np.array([fitted[place].value_ms for place in places])
 
 
-def visit(session: onnxruntime.InferenceSession, picture: NDArray[np.float32]) -> list[float]:
-    """Some timed runs in ms after one or two to warm up; fewer where they take long."""
-    inputs = {session.get_inputs()[0].name: picture}
-    warm_s = 0.0
-    while warm_s == 0 or warm_s < _VISIT_S / 4:
-        begun = time.perf_counter()
-        session.run(None, inputs)
-        warm_s += time.perf_counter() - begun
-    runs_ms: list[float] = []
-    while not runs_ms or (len(runs_ms) < _MOST_RUNS and sum(runs_ms) < _VISIT_S * 1e3):
-        begun = time.perf_counter()
-        session.run(None, inputs)
-        runs_ms.append((time.perf_counter() - begun) * 1e3)
-    return runs_ms
-
-
-def figures(
-    space: SearchSpace, codes: Codes, measured: Measured, mean_ms: Floats, sd_ms: Floats
-) -> Mapping[str, float]:
+def figures(model: LatencyModel, codes: Codes, measured: Measured) -> Mapping[str, float]:
     """What the bars are about: agreement of predictions, with FLOPs and the measurement itself beside it."""
-    errors = mean_ms / measured.value_ms - 1
+    space, measured_ms = model.space, measured.value_ms[: len(codes)]
+    mean_ms, sd_ms = model.predict(codes)
+    errors = mean_ms / measured_ms - 1
     flops, params = space.flops(codes).astype(float), space.params(codes).astype(float)
-    first, second = measured.halves_ms.T
-    inside = np.abs(mean_ms - measured.value_ms) <= norm.ppf(0.95) * sd_ms
+    first, second = measured.halves_ms[: len(codes)].T
     return {
-        "tau_profile": tau(mean_ms, measured.value_ms),
+        "tau_profile": tau(mean_ms, measured_ms),
         "tau_of_two_halves": tau(first, second),
-        "tau_flops": tau(flops, measured.value_ms),
-        "tau_params": tau(params, measured.value_ms),
-        "spearman": float(spearmanr(mean_ms, measured.value_ms).statistic),
+        "tau_flops": tau(flops, measured_ms),
+        "tau_params": tau(params, measured_ms),
+        "spearman": float(spearmanr(mean_ms, measured_ms).statistic),
         "mape": float(np.abs(errors).mean()),
         "bias": float(errors.mean()),
         "worst": float(np.abs(errors).max()),
         "mape_of_two_halves": float(np.abs(first / second - 1).mean()),
-        "within_90_percent_interval": float(inside.mean()),
+        "within_90_percent_interval": inside90(mean_ms, sd_ms, measured_ms),
         "mean_relative_sd": float((sd_ms / mean_ms).mean()),
-        "within_scale_tau_profile": within_scale(codes, mean_ms, measured.value_ms),
+        "within_scale_tau_profile": within_scale(codes, mean_ms, measured_ms),
         "within_scale_tau_of_two_halves": within_scale(codes, first, second),
-        "within_scale_tau_flops": within_scale(codes, flops, measured.value_ms),
-        "within_scale_tau_params": within_scale(codes, params, measured.value_ms),
+        "within_scale_tau_flops": within_scale(codes, flops, measured_ms),
+        "within_scale_tau_params": within_scale(codes, params, measured_ms),
     }
+
+
+def at_this_speed(model: LatencyModel, codes: Codes, measured: Measured, then_ms: Floats) -> Mapping[str, float]:
+    """How much slower the anchors were than in the profile, and the errors of predictions that are multiplied by it."""
+    changes = np.log(measured.value_ms[len(codes) :] / then_ms)
+    slowdown = float(np.exp(np.median(changes)))
+    mean_ms, sd_ms = model.meanwhile.predict(codes)
+    measured_ms = measured.value_ms[: len(codes)] / slowdown
+    errors = mean_ms / measured_ms - 1
+    return {
+        "slowdown_of_anchors": slowdown,
+        "sd_of_anchors": float(changes.std(ddof=1)),
+        "mape_at_this_speed": float(np.abs(errors).mean()),
+        "bias_at_this_speed": float(errors.mean()),
+        "within_90_percent_interval_at_this_speed": inside90(mean_ms, sd_ms, measured_ms),
+    }
+
+
+def inside90(mean_ms: Floats, sd_ms: Floats, measured_ms: Floats) -> float:
+    """Share of networks inside their 90 % interval."""
+    return float((np.abs(mean_ms - measured_ms) <= norm.ppf(0.95) * sd_ms).mean())
 
 
 def tau(first: Floats, second: Floats) -> float:

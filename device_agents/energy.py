@@ -70,12 +70,12 @@ class Sensor:
         before_mj, began_ns = self.meter.read_mj(), self.meter.now_ns()
         while True:
             work()
-            found_mj, now_ns = self.meter.read_mj(), self.meter.now_ns()
+            found_mj, reached_ns = self.meter.reading()
             if found_mj < before_mj:
                 raise NotMeasuredError("%s went back from %.0f to %.0f mJ" % (self.meter.name, before_mj, found_mj))
             if found_mj > before_mj:
-                return found_mj, now_ns
-            if now_ns - began_ns > _PATIENCE_NS:
+                return found_mj, reached_ns
+            if self.meter.now_ns() - began_ns > _PATIENCE_NS:
                 text = "%s did not move in %.0f s"
                 raise NotMeasuredError(text % (self.meter.name, _PATIENCE_NS / 1e9))
 

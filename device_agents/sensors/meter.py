@@ -6,7 +6,7 @@ preferred: nothing has to run beside the model for them.
 
 import threading
 import time
-from typing import Callable, List, Optional
+from typing import Callable, List, Optional, Tuple
 
 
 class NotMeasuredError(Exception):
@@ -37,6 +37,10 @@ class Meter:
     def read_mj(self) -> float:
         """Millijoules since some moment; raises NotMeasuredError where the sensor is gone."""
         raise NotImplementedError
+
+    def reading(self) -> Tuple[float, int]:
+        """Millijoules, and when by `now_ns` that many were reached; raises NotMeasuredError as `read_mj`."""
+        return self.read_mj(), self.now_ns()
 
     def now_ns(self) -> int:
         """The clock that belongs to the readings."""
@@ -88,7 +92,7 @@ class Sampled(Meter):
         self.least_ns = least_ns
         self._power_w = power_w
         self._pause_s = pause_s
-        self._total_mj = 0.0
+        self._latest = (0.0, 0)
         self._lost = False
         self._ended = threading.Event()
         self._thread: Optional[threading.Thread] = None
@@ -111,18 +115,23 @@ class Sampled(Meter):
 
     def read_mj(self) -> float:
         """Millijoules since the start, up to the latest sample."""
+        return self.reading()[0]
+
+    def reading(self) -> Tuple[float, int]:
+        """With the time of the latest sample: on a busy machine it may be seen milliseconds later."""
         if self._lost:
             raise NotMeasuredError("%s stopped telling the power" % self.name)
-        return self._total_mj
+        return self._latest
 
     def _add_up(self, before_w: float) -> None:
-        before_ns = self.now_ns()
+        total_mj, before_ns = self._latest[0], self.now_ns()
         while not self._ended.wait(self._pause_s):
             power_w, now_ns = self._power_w(), self.now_ns()
             if power_w is None or power_w < 0:
                 self._lost = True
                 return
-            self._total_mj += (before_w + power_w) / 2 * (now_ns - before_ns) / 1e6
+            total_mj += (before_w + power_w) / 2 * (now_ns - before_ns) / 1e6
+            self._latest = total_mj, now_ns  # in one assignment: another thread reads both
             before_w, before_ns = power_w, now_ns
 
 

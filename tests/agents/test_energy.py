@@ -155,7 +155,7 @@ def test_the_power_of_a_rail_is_added_up_by_a_thread_that_ends(tmp_path):
     rail.settle_ns, rail.least_ns = 0, 30_000_000
     sensor = energy.Sensor(rail)
     found = energy.reading(sensor, lambda: time.sleep(0.001))
-    assert found["mj"] * 1e6 / found["ns"] == pytest.approx(8.0, rel=0.01)
+    assert found["mj"] * 1e6 / found["ns"] == pytest.approx(8.0, rel=1e-9)
     (folder / "curr2_input").unlink()
     with pytest.raises(NotMeasuredError, match="stopped telling"):
         energy.reading(sensor, lambda: time.sleep(0.001))

@@ -248,11 +248,18 @@ def test_a_lost_rank_ends_the_search_and_one_process_finishes_it(
 
 
 def test_a_mistake_on_rank_0_is_named_too_and_the_others_are_let_go(tmp_path, ranks):
+    mistaken = threading.Event()
+
     def broken(architecture):
+        mistaken.set()
         raise RuntimeError("out of memory")
 
+    def late(architecture):
+        mistaken.wait(_PATIENCE_S)  # else it may evaluate all networks before rank 0 has its turn
+        return evaluate(architecture)
+
     with (
-        ranks(helper()) as (member, ended),
+        ranks(helper(late)) as (member, ended),
         pytest.raises(RankLostError, match=r"Rank 0 of 2 failed: RuntimeError: out of memory \(test_ranks.py, line"),
     ):
         search_in(tmp_path, broken, member)
