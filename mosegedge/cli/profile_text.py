@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mosegedge.cli.carried_text import origin_text
 from mosegedge.cli.costs_text import costs_text
-from mosegedge.profiling.certificate import verdict
+from mosegedge.profiling.certificate import speed_in_words, verdict
 
 if TYPE_CHECKING:
     from mosegedge.profiling.estimate import Estimate
@@ -159,7 +159,7 @@ def certificate_text(certificate: CertificateSection | None) -> str:
         f"judged by   {certificate.networks} {certificate.source} networks of {certificate.measured}: "
         f"Kendall tau {certificate.kendall_tau:.3f} (by scale {_by_scale(certificate.by_scale_kendall_tau)}),\n"
         f"            Spearman {certificate.spearman:.3f}, MAPE {certificate.mape:.2%}, bias {certificate.bias:+.2%}, "
-        f"worst {certificate.worst:.1%}\n"
+        f"worst {certificate.worst:.1%}{speed_in_words(certificate)}\n"
         f"{repeats}beside it   tau of FLOPs {certificate.flops_kendall_tau:.3f} (by scale {flops_by_scale}),\n"
         f"            of parameters {certificate.params_kendall_tau:.3f}{plain_sum}\n"
     )

@@ -155,6 +155,8 @@ def stale(
     lines = "\n".join(map(str, found)) or f"There is no profile in {profile_root}."
     emit({"profiles": [{**asdict(one)} for one in found]}, lines, as_json=as_json)
     states = {one.state for one in found}
+    if "unreachable" in states:
+        say("Why a device is not reachable: mosegedge devices doctor NAME. To ask another: --device NAME.")
     if states - {"ok"}:
         raise typer.Exit(ProfileError.exit_code if "stale" in states else DeviceError.exit_code)
 

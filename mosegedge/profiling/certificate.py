@@ -56,5 +56,16 @@ def verdict(certificate: CertificateSection | None) -> str:
         f"certificate: tau {certificate.kendall_tau:.3f}"
         + (f" (repeats to {repeats:.3f})" if repeats is not None else "")
         + f", {certificate.mape:.1%} off, worst {certificate.worst:.1%}{holds} {certificate.networks} "
-        f"{certificate.source} networks; FLOPs {certificate.flops_kendall_tau:.3f}"
+        f"{certificate.source} networks; FLOPs {certificate.flops_kendall_tau:.3f}{speed_in_words(certificate)}"
     )
+
+
+def speed_in_words(certificate: CertificateSection) -> str:
+    """How much slower or faster the device was in a check, and the error without that; empty where it is not known."""
+    slowdown, mape = certificate.slowdown, certificate.mape_at_this_speed
+    if slowdown is None or mape is None:
+        return ""
+    change = f"{abs(slowdown - 1):.1%} {'slower' if slowdown > 1 else 'faster'} than in the profile"
+    coverage = certificate.coverage90_at_this_speed
+    holds = "" if coverage is None else f", the interval holds {coverage:.0%}"
+    return f"; networks that both have were {change}, at that speed it is {mape:.1%} off{holds}"

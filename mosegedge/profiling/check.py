@@ -14,6 +14,7 @@ from mosegedge.devices.host_compiler import check_compiler
 from mosegedge.devices.inventory import Device
 from mosegedge.devices.suiting import require_suitable
 from mosegedge.errors import ProfileError, UsageError
+from mosegedge.profiling.anchors import anchors_of
 from mosegedge.profiling.check_loop import MIN_ROUNDS, CheckLoop
 from mosegedge.profiling.check_record import CheckRecord
 from mosegedge.profiling.check_result import checked_profile
@@ -117,7 +118,9 @@ def _begin(record: CheckRecord, profile: Profile, space: SearchSpace, settings: 
         seed = secrets.randbelow(_SEEDS) if settings.seed is None else settings.seed
         networks = fresh_networks(profile, space, settings.networks, np.random.default_rng(seed))
         codes = [str(network) for network in networks]
-        record.add("begin", **{**asked, "seed": seed}, codes=codes, command=command, run=new_run())
+        record.add(
+            "begin", **{**asked, "seed": seed}, codes=codes, anchors=anchors_of(profile), command=command, run=new_run()
+        )
         return
     for name, value in asked.items():
         if record.begin.get(name) != value and not (name == "seed" and value is None):
@@ -138,7 +141,7 @@ def _measure(
     accept_new_host_key: bool,
 ) -> None:
     begin = record.begin or {}
-    networks = [Architecture.parse(code) for code in begin["codes"]]
+    networks = [Architecture.parse(code) for code in (*begin["codes"], *begin.get("anchors", []))]
 
     def work(agent: AgentClient) -> None:
         agent.lock(wait_s=_WAIT_FOR_LOCK_S)

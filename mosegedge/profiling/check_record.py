@@ -1,6 +1,6 @@
 """The raw record of a check: which networks were drawn, and every burst of each, so that a check can go on.
 
-{"type": "begin", "profile": ..., "codes": [...], ...}  first line: whose check, its settings, the seed, the device
+{"type": "begin", "profile": ..., "codes": [...], ...}  first line: whose check, its settings, the seed, the anchors
 {"type": "model", "code": ..., "sha256": ...}           a network was built and is on the device
 {"type": "burst", "code": ..., "round": 0, ...}         raw samples; each (code, round) counts once
 {"type": "round", "round": 0, "wall_s": ...}            a round is complete; how long it took this time

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Literal
 
 import numpy as np
 
 from mosegedge import __version__
 from mosegedge.errors import ProfileError
 from mosegedge.files import sha256_of_file
+from mosegedge.profiling.anchors import slowdown_by
 from mosegedge.profiling.check_record import CheckRecord
 from mosegedge.profiling.facts import DIGITS, timing_of
 from mosegedge.profiling.fresh import FEWEST
@@ -37,8 +39,9 @@ def checked_profile(
     Raises:
         ProfileError: Too few networks could be measured.
     """
-    measured = _measured(record, profile)
     statistic = profile.protocol.statistic
+    measured = _measured(record, profile)
+    anchors_ms = {code: one.value_ms(statistic) for code, one in _timed(record, profile, "anchors").items()}
     judged = Judged(
         codes=model.space.encode([Architecture.parse(code) for code in measured]),
         measured_ms=np.array([round(one.value_ms(statistic), DIGITS) for one in measured.values()]),
@@ -55,7 +58,9 @@ def checked_profile(
             "mosegedge": __version__,
             "command": command,
             "networks": [*others, *(_entry(code, one, statistic) for code, one in sorted(measured.items()))],
-            "certificate": certify(model, judged, values_ms, source="check", measured=now.date()),
+            "certificate": certify(
+                model, judged, values_ms, source="check", measured=now.date(), slowdown=slowdown_by(profile, anchors_ms)
+            ),
             "journal_sha256": sha256_of_file(record.path),
             "digest": None,
         }
@@ -63,16 +68,21 @@ def checked_profile(
 
 
 def _measured(record: CheckRecord, profile: Profile) -> dict[str, Measurement]:
-    codes = (record.begin or {})["codes"]
-    found = {code: record.measurement(code, clock=profile.protocol.clock) for code in codes}
-    measured = {code: measurement for code, measurement in found.items() if measurement is not None}
+    measured = _timed(record, profile, "codes")
     if len(measured) < FEWEST:
         raise ProfileError(
-            f"Only {len(measured)} of {len(codes)} networks could be measured.",
+            f"Only {len(measured)} of {len((record.begin or {})['codes'])} networks could be measured.",
             known=next(iter(record.failed.values()), ""),
             fix="Start again with --restart and other networks, or measure again: mosegedge profile.",
         )
     return measured
+
+
+def _timed(record: CheckRecord, profile: Profile, which: Literal["codes", "anchors"]) -> dict[str, Measurement]:
+    """What was timed of the fresh networks, or of the anchors; a record of an older version has none of these."""
+    codes = (record.begin or {}).get(which, [])
+    found = {code: record.measurement(code, clock=profile.protocol.clock) for code in codes}
+    return {code: measurement for code, measurement in found.items() if measurement is not None}
 
 
 def _entry(code: str, measurement: Measurement, statistic: Statistic) -> NetworkEntry:

@@ -101,6 +101,7 @@ def certify(
     *,
     source: Literal["held-out", "check"],
     measured: date,
+    slowdown: float | None = None,
 ) -> CertificateSection | None:
     """Judges a latency model on networks that it was never fitted on; None where there is none.
 
@@ -113,6 +114,7 @@ def certify(
         entries_ms: Isolated layers by their key, for the plain sum beside it; empty where none was measured.
         source: Role of the networks.
         measured: When they were measured.
+        slowdown: How much slower the device was then than when it was profiled, where that is known.
 
     Raises:
         ProfileError: The model does not cover one of the networks.
@@ -130,7 +132,7 @@ def certify(
         measured=measured,
         networks=len(codes),
         **asdict(agreement(predicted_ms, latency_ms)),
-        coverage90=float(np.mean(np.abs(latency_ms - predicted_ms) <= SDS_OF_90 * sd_ms)),
+        coverage90=_inside90(predicted_ms, sd_ms, latency_ms),
         by_scale_kendall_tau=tau_by_scale(scales, predicted_ms, latency_ms),
         flops_kendall_tau=kendall_tau(flops, latency_ms),
         by_scale_flops_kendall_tau=tau_by_scale(scales, flops, latency_ms),
@@ -139,7 +141,25 @@ def certify(
         sum_of_layers_mape=plain.mape if plain else None,
         repeatability_kendall_tau=None if halves is None else kendall_tau(*halves),
         by_scale_repeatability_kendall_tau=None if halves is None else tau_by_scale(scales, *halves),
+        **_at_this_speed(model, judged, slowdown),
     )
+
+
+def _at_this_speed(model: LatencyModel, judged: Judged, slowdown: float | None) -> dict[str, float]:
+    """The errors that are left when the device's speed is known; empty where it is not."""
+    if slowdown is None:
+        return {}
+    predicted_ms, sd_ms = model.meanwhile.predict(judged.codes)
+    measured_ms = judged.measured_ms / slowdown
+    return {
+        "slowdown": slowdown,
+        "mape_at_this_speed": float(np.mean(np.abs(predicted_ms / measured_ms - 1))),
+        "coverage90_at_this_speed": _inside90(predicted_ms, sd_ms, measured_ms),
+    }
+
+
+def _inside90(predicted_ms: Floats, sd_ms: Floats, measured_ms: Floats) -> float:
+    return float(np.mean(np.abs(measured_ms - predicted_ms) <= SDS_OF_90 * sd_ms))
 
 
 def tau_by_scale(scales: NDArray[np.int64], first: Floats, second: Floats) -> dict[str, float]:

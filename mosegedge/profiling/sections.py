@@ -211,6 +211,15 @@ class CertificateSection(Section):
         description="of two halves of the measurement of these networks, hardly exceeded by a model; null if not known"
     )
     by_scale_repeatability_kendall_tau: dict[ScaleDigit, Number] | None
+    slowdown: Positive | None = Field(
+        default=None,
+        description="latencies in a check over those in the profile, the median of some networks that are in both; "
+        "null where none was timed again",
+    )
+    mape_at_this_speed: Number | None = Field(default=None, description="mape of predictions times the slowdown")
+    coverage90_at_this_speed: Share | None = Field(
+        default=None, description="share inside the interval times the slowdown, without the spread of the speed"
+    )
 
 
 class RepeatabilitySection(Section):

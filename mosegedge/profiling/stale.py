@@ -60,7 +60,7 @@ def freshness(
             asked[place] = _ask(profile, device, accept_new_host_key)
         answer = asked[place]
         if isinstance(answer, DeviceError):
-            found.append(Freshness(profile.name, "unreachable", problem=str(answer)))
+            found.append(Freshness(profile.name, "unreachable", problem=answer.what))
         else:
             facts = changes_of(profile, answer)
             found.append(Freshness(profile.name, "stale" if facts else "ok", facts))

@@ -2,7 +2,7 @@
 
 A model is `{"us": microseconds, "inputs": N, "fail": text}`. The agent dies by its own hand after a number of runs
 when the file named by FAKE_DEATHS has a line left: each agent takes the first line away and dies after that many runs.
-With FAKE_HANGS it falls silent instead. It prints to stdout in every way a vendor library can.
+With FAKE_HANGS it falls silent instead. With FAKE_SLOWDOWN all takes so many times as long. It prints to stdout in every way a vendor library can.
 The "troubles" of a model are the name of such a file too: while it has lines, loading takes one away and fails for
 want of disk space.
 """
@@ -31,6 +31,7 @@ class Clock:
 CLOCK = Clock()
 timing.time = CLOCK
 timing.resource = None  # what the real processor does meanwhile is no part of simulated time
+SLOWDOWN = float(os.environ.get("FAKE_SLOWDOWN", "1"))
 runs = 0
 
 
@@ -94,7 +95,7 @@ def run(model, inputs):
             signal.pause()
         os.write(2, b"the board is on fire\n")
         os.kill(os.getpid(), signal.SIGKILL)
-    CLOCK.now_ns += int(model.us * 1000)
+    CLOCK.now_ns += int(model.us * 1000 * SLOWDOWN)
     if inputs is None:
         return None
     return [{"name": "y", "dtype": "float32", "shape": [2, 2], "content": inputs[0]}]

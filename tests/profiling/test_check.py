@@ -19,6 +19,7 @@ from mosegedge.devices import load_device, open_agent
 from mosegedge.errors import DeviceBusyError, ProfileError, UsageError
 from mosegedge.files import sha256_of_file
 from mosegedge.profiling import check_loop, load_profile
+from mosegedge.profiling.anchors import ANCHORS, anchors_of, slowdown_by
 from mosegedge.profiling.check import CheckSettings, check_profile
 from mosegedge.profiling.check_record import CheckRecord
 from mosegedge.profiling.fresh import fresh_networks
@@ -62,6 +63,31 @@ def test_fresh_networks_make_the_next_version_and_leave_the_first_alone(board, p
     assert certificate.mape < 1e-3
     assert checked.journal_sha256 == sha256_of_file(SERIES / "v2.journal.jsonl")
     assert not (SERIES / "v1.check.jsonl").exists()
+
+
+def test_the_speed_of_the_device_is_told_from_the_mistakes_of_the_model(board, monkeypatch, capsys):
+    monkeypatch.setenv("FAKE_SLOWDOWN", "1.25")
+    checked = check_profile("board/nano-fp32", board, settings=SMALL)
+    certificate = checked.certificate
+    assert certificate.slowdown == pytest.approx(1.25, rel=1e-3)
+    assert certificate.mape == pytest.approx(0.2, rel=1e-2)
+    assert certificate.mape_at_this_speed < 1e-3
+    assert certificate.coverage90 == 0
+    assert certificate.coverage90_at_this_speed > 0
+    monkeypatch.setattr(sys, "argv", ["mosegedge", "profiles", "show", "board/nano-fp32"])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    assert "were 25.0% slower than in the profile, at that speed it is 0.0% off" in capsys.readouterr().out
+
+
+def test_anchors_are_from_the_fastest_to_the_slowest_and_few_of_them_tell_nothing(board):
+    profile = load_profile("board/nano-fp32")
+    then_ms = {entry.code: entry.value_ms for entry in profile.networks}
+    anchors = anchors_of(profile)
+    assert len(set(anchors)) == ANCHORS
+    assert [then_ms[anchors[0]], then_ms[anchors[-1]]] == [min(then_ms.values()), max(then_ms.values())]
+    assert slowdown_by(profile, {code: 0.5 * then_ms[code] for code in anchors}) == pytest.approx(0.5)
+    assert slowdown_by(profile, {code: then_ms[code] for code in anchors[:4]}) is None
 
 
 def test_a_second_check_draws_others_and_takes_the_place_of_the_first(board):
@@ -116,7 +142,7 @@ def test_stopped_or_killed_it_goes_on_with_the_same_networks(board, signal_numbe
     assert record.startswith(kept[: kept.rfind(b"\n") + 1])
     bursts = [json.loads(line) for line in record.splitlines() if b'"burst"' in line]
     keys = [(burst["code"], burst["round"]) for burst in bursts]
-    assert len(keys) == len(set(keys)) == 48
+    assert len(keys) == len(set(keys)) == 4 * (12 + ANCHORS)
     disturbed = load_profile("board/nano-fp32/v2")
     undisturbed = check_profile("board/nano-fp32/v1", board, settings=SMALL)
     assert disturbed.networks == undisturbed.networks

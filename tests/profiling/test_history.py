@@ -29,6 +29,10 @@ def networks(factor: float, role: str = "fit", codes=CODES):
     ]
 
 
+def checked_at(slowdown: float) -> dict[str, object]:
+    return {**make_profile().certificate.model_dump(), "source": "check", "slowdown": slowdown}
+
+
 @pytest.fixture
 def series(tmp_path):
     return series_of(tmp_path, device="local", space=SPACE, precision="fp32", threads=1)
@@ -49,16 +53,17 @@ def test_each_measurement_of_the_same_device_counts_once(series):
             {"networks": networks(1.05)},
             {"networks": networks(4.0), "device": another_way},
             {"networks": networks(5.0), "device": {**DEVICE.model_dump(), "backend": "openvino"}},
+            {"networks": networks(1.05), "certificate": checked_at(1.1)},
         ),
         start=1,
     ):
         save_profile(make_profile(version, **changes), series)
-    series.path(8).write_text("{}")
-    assert [profile.version for profile in measured_before(series, device, DESCRIPTION)] == [1, 5]
+    series.path(9).write_text("{}")
+    assert [profile.version for profile in measured_before(series, device, DESCRIPTION)] == [1, 5, 8]
     # Now that the design of the processor is told, versions that do not tell it may be of another.
-    save_profile(make_profile(9, networks=networks(1.1), device={**DEVICE.model_dump(), "hardware": told}), series)
+    save_profile(make_profile(10, networks=networks(1.1), device={**DEVICE.model_dump(), "hardware": told}), series)
     now = DESCRIPTION.model_copy(update={"hardware": told})
-    assert [profile.version for profile in measured_before(series, device, now)] == [9]
+    assert [profile.version for profile in measured_before(series, device, now)] == [10]
 
 
 def test_the_spread_is_that_of_the_common_factors():
@@ -73,6 +78,14 @@ def test_the_spread_is_that_of_the_common_factors():
     assert speed_sd_by(now, "median", [few, checks]) == 0
     # Values of two kinds cannot be compared, medians can: all of them are equal here.
     assert speed_sd_by(now, "quantile10", [slow, fast]) == 0
+
+
+def test_a_check_counts_by_how_much_slower_the_device_was_by_then():
+    now, checked = (
+        make_profile(networks=networks(1.0)),
+        make_profile(networks=networks(1.02), certificate=checked_at(0.9)),
+    )
+    assert speed_sd_by(now.networks, "median", [checked]) == pytest.approx(-np.log(1.02 * 0.9))
 
 
 def test_a_new_version_knows_how_far_the_earlier_one_is_away(board):

@@ -75,6 +75,7 @@ def test_a_device_that_is_not_there_is_unreachable_and_another_can_be_asked(boar
     save(profile.model_copy(update={"device": profile.device.model_copy(update={"name": "gone"})}))
     code, out = run(monkeypatch, capsys)
     assert code == 3
+    assert out.splitlines()[1] == "gone/nano-fp32/v1: unreachable: There is no device 'gone'."
     assert [line.split(": ")[:2] for line in out.splitlines()] == [
         ["board/nano-fp32/v1", "ok"], ["gone/nano-fp32/v1", "unreachable"]
     ]  # fmt: skip

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import paramiko
 import pytest
 from opensshd import new_sshd
 
@@ -54,6 +56,26 @@ def test_the_login_shell_may_be_any_and_may_print(tmp_path, keys, home, board, f
             why = "ends at once" if "rbash" in force else "prints something" if "dash" not in force else None
             assert [note for note in connection.notes if why and why in note] == connection.notes
             assert bool(connection.notes) == bool(why)
+    finally:
+        server.stop()
+
+
+def test_a_login_whose_sftp_ends_before_it_is_greeted_still_takes_files(tmp_path, keys, home, board, monkeypatch):
+    invoke = paramiko.Channel.invoke_subsystem
+
+    def invoked(channel, name):
+        invoke(channel, name)
+        patience = time.monotonic() + 20
+        while not channel.closed and time.monotonic() < patience:
+            time.sleep(0.01)
+
+    monkeypatch.setattr(paramiko.Channel, "invoke_subsystem", invoked)
+    server, device = run_sshd(tmp_path, keys, home, board, 'ForceCommand rbash -c "$SSH_ORIGINAL_COMMAND"')
+    try:
+        with connect(device) as connection:
+            connection.put(b"content", f"{connection.cache}/file")
+            assert connection.get(f"{connection.cache}/file") == b"content"
+            assert ["ends at once" in note for note in connection.notes] == [True]
     finally:
         server.stop()
 

@@ -107,9 +107,11 @@ class RemoteFiles:
                 channel.settimeout(_SILENCE_S)
                 channel.invoke_subsystem("sftp")
                 self._sftp = SFTPClient(channel)
-            except (SFTPError, SSHException, EOFError) as error:
-                if not self._login.is_alive_after_all():
+            except (SFTPError, SSHException, EOFError, OSError) as error:  # OSError: it ended before it was greeted
+                if isinstance(error, TimeoutError):
                     raise
+                if not self._login.is_alive_after_all():
+                    raise EOFError(str(error)) from error
                 self._has_sftp = False
                 prints = isinstance(error, SFTPError)
                 why = "its login shell prints something first" if prints else "it ends at once"
