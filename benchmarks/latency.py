@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau, norm, spearmanr
 
 from benchmarks.latency_loop import Measured, built, measure
+from mosegedge.profiling.anchors import Slowdown, anchors_of, slowdown_by
+from mosegedge.profiling.judge import inside90
 from mosegedge.profiling.latency import LatencyModel
 from mosegedge.profiling.profile import Profile
 from mosegedge.profiling.store import load_profile
@@ -47,12 +49,13 @@ def main() -> None:
     profile = load_profile(arguments.profile, root=arguments.profile_root)
     space = SearchSpace.load(profile.space.name)
     fresh = fresh_codes(space, profile, arguments.networks, arguments.seed)
-    anchors, then_ms = anchors_of(profile, space, arguments.anchors)
-    codes = np.concatenate([fresh, anchors])
+    anchors = anchors_of(profile.networks, arguments.anchors)
+    codes = np.concatenate([fresh, space.encode([Architecture.parse(code) for code in anchors])])
     models, sizes = built(space, codes), [space.input_size(architecture) for architecture in space.decode(codes)]
     if profile.protocol.affinity:
         os.sched_setaffinity(0, profile.protocol.affinity)
     measured = measure(models, sizes, profile, arguments.rounds, arguments.budget)
+    anchors_ms = dict(zip(anchors, measured.value_ms[len(fresh) :].tolist(), strict=True))
     model = profile.latency_model(space)
     result = {
         "profile": profile.name,
@@ -65,7 +68,7 @@ def main() -> None:
         "rounds": measured.rounds,
         "minutes": measured.minutes,
         **figures(model, fresh, measured),
-        **at_this_speed(model, fresh, measured, then_ms),
+        **at_this_speed(model, fresh, measured, slowdown_by(profile.networks, anchors_ms)),
     }
     if arguments.picture:
         draw(arguments.picture, profile, fresh, measured.value_ms[: len(fresh)], *model.predict(fresh))
@@ -83,14 +86,6 @@ def fresh_codes(space: SearchSpace, profile: Profile, count: int, seed: int) -> 
     codes[:, SCALE] = np.resize(sorted(profile.protocol.scales), len(codes))
     kept = [index for index, architecture in enumerate(space.decode(codes)) if architecture not in seen]
     return codes[kept][:count]
-
-
-def anchors_of(profile: Profile, space: SearchSpace, count: int) -> tuple[Codes, Floats]:
-    """Networks that the profile's model was fitted to, from its fastest to its slowest, and their latencies then."""
-    fitted = sorted((entry for entry in profile.networks if entry.role == "fit"), key=lambda entry: entry.value_ms)
-    places = np.unique(np.linspace(0, len(fitted) - 1, min(count, len(fitted))).round().astype(int))
-    codes = space.encode([Architecture.parse(fitted[place].code) for place in places])
-    return codes, np.array([fitted[place].value_ms for place in places])
 
 
 def figures(model: LatencyModel, codes: Codes, measured: Measured) -> Mapping[str, float]:
@@ -119,25 +114,22 @@ def figures(model: LatencyModel, codes: Codes, measured: Measured) -> Mapping[st
     }
 
 
-def at_this_speed(model: LatencyModel, codes: Codes, measured: Measured, then_ms: Floats) -> Mapping[str, float]:
+def at_this_speed(
+    model: LatencyModel, codes: Codes, measured: Measured, slowdown: Slowdown | None
+) -> Mapping[str, float]:
     """How much slower the anchors were than in the profile, and the errors of predictions that are multiplied by it."""
-    changes = np.log(measured.value_ms[len(codes) :] / then_ms)
-    slowdown = float(np.exp(np.median(changes)))
+    if slowdown is None:
+        return {}
     mean_ms, sd_ms = model.meanwhile.predict(codes)
-    measured_ms = measured.value_ms[: len(codes)] / slowdown
+    measured_ms = measured.value_ms[: len(codes)] / slowdown.ratio
     errors = mean_ms / measured_ms - 1
     return {
-        "slowdown_of_anchors": slowdown,
-        "sd_of_anchors": float(changes.std(ddof=1)),
+        "slowdown_of_anchors": slowdown.ratio,
+        "relative_se_of_slowdown": slowdown.relative_se,
         "mape_at_this_speed": float(np.abs(errors).mean()),
         "bias_at_this_speed": float(errors.mean()),
         "within_90_percent_interval_at_this_speed": inside90(mean_ms, sd_ms, measured_ms),
     }
-
-
-def inside90(mean_ms: Floats, sd_ms: Floats, measured_ms: Floats) -> float:
-    """Share of networks inside their 90 % interval."""
-    return float((np.abs(mean_ms - measured_ms) <= norm.ppf(0.95) * sd_ms).mean())
 
 
 def tau(first: Floats, second: Floats) -> float:

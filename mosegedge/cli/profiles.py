@@ -79,6 +79,7 @@ def check(
 ) -> None:
     """Measures networks that a profile has never seen on its device, and writes its next version with the result.
 
+    Eight networks of the profile are timed beside them: they tell how much slower or faster the device has become.
     Stopped or killed, the same command goes on where it was. A certificate below a bar is a warning.
     """
     from mosegedge.errors import ProfileError

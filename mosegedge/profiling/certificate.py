@@ -62,10 +62,16 @@ def verdict(certificate: CertificateSection | None) -> str:
 
 def speed_in_words(certificate: CertificateSection) -> str:
     """How much slower or faster the device was in a check, and the error without that; empty where it is not known."""
-    slowdown, mape = certificate.slowdown, certificate.mape_at_this_speed
-    if slowdown is None or mape is None:
+    slowdown, mape, coverage = (
+        certificate.slowdown,
+        certificate.mape_at_this_speed,
+        certificate.coverage90_at_this_speed,
+    )
+    if slowdown is None or mape is None or coverage is None:
         return ""
-    change = f"{abs(slowdown - 1):.1%} {'slower' if slowdown > 1 else 'faster'} than in the profile"
-    coverage = certificate.coverage90_at_this_speed
-    holds = "" if coverage is None else f", the interval holds {coverage:.0%}"
-    return f"; networks that both have were {change}, at that speed it is {mape:.1%} off{holds}"
+    change = f"{abs(slowdown - 1):.1%} {'slower' if slowdown >= 1 else 'faster'}"
+    give_or_take = "" if certificate.slowdown_se is None else f" (give or take {certificate.slowdown_se:.1%})"
+    return (
+        f"; networks of the profile were {change}{give_or_take} when timed again, at that speed it is {mape:.1%} off "
+        f"and its interval holds {coverage:.0%}"
+    )

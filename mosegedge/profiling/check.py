@@ -67,7 +67,7 @@ def check_profile(
     restart: bool = False,
     accept_new_host_key: bool = False,
 ) -> Profile:
-    """Judges a profile on networks that it has never seen.
+    """Judges a profile on networks that it has never seen, and tells the device's speed by 8 that it has.
 
     An agent that is lost is waited for as in a measurement, and a network that takes it down again and again is left
     out. Interrupted in any way, the same call goes on where it was.
@@ -119,7 +119,12 @@ def _begin(record: CheckRecord, profile: Profile, space: SearchSpace, settings: 
         networks = fresh_networks(profile, space, settings.networks, np.random.default_rng(seed))
         codes = [str(network) for network in networks]
         record.add(
-            "begin", **{**asked, "seed": seed}, codes=codes, anchors=anchors_of(profile), command=command, run=new_run()
+            "begin",
+            **{**asked, "seed": seed},
+            codes=codes,
+            anchors=list(anchors_of(profile.networks)),
+            command=command,
+            run=new_run(),
         )
         return
     for name, value in asked.items():

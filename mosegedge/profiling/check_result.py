@@ -59,7 +59,12 @@ def checked_profile(
             "command": command,
             "networks": [*others, *(_entry(code, one, statistic) for code, one in sorted(measured.items()))],
             "certificate": certify(
-                model, judged, values_ms, source="check", measured=now.date(), slowdown=slowdown_by(profile, anchors_ms)
+                model,
+                judged,
+                values_ms,
+                source="check",
+                measured=now.date(),
+                slowdown=slowdown_by(profile.networks, anchors_ms),
             ),
             "journal_sha256": sha256_of_file(record.path),
             "digest": None,
@@ -70,9 +75,10 @@ def checked_profile(
 def _measured(record: CheckRecord, profile: Profile) -> dict[str, Measurement]:
     measured = _timed(record, profile, "codes")
     if len(measured) < FEWEST:
+        codes = (record.begin or {})["codes"]
         raise ProfileError(
-            f"Only {len(measured)} of {len((record.begin or {})['codes'])} networks could be measured.",
-            known=next(iter(record.failed.values()), ""),
+            f"Only {len(measured)} of {len(codes)} networks could be measured.",
+            known=next((record.failed[code] for code in codes if code in record.failed), ""),
             fix="Start again with --restart and other networks, or measure again: mosegedge profile.",
         )
     return measured

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mosegedge.profiling.anchors import Slowdown
 from mosegedge.profiling.latency import LatencyModel
 from mosegedge.profiling.sections import CertificateSection
 from mosegedge.space import SearchSpace
@@ -101,7 +102,7 @@ def certify(
     *,
     source: Literal["held-out", "check"],
     measured: date,
-    slowdown: float | None = None,
+    slowdown: Slowdown | None = None,
 ) -> CertificateSection | None:
     """Judges a latency model on networks that it was never fitted on; None where there is none.
 
@@ -132,7 +133,7 @@ def certify(
         measured=measured,
         networks=len(codes),
         **asdict(agreement(predicted_ms, latency_ms)),
-        coverage90=_inside90(predicted_ms, sd_ms, latency_ms),
+        coverage90=inside90(predicted_ms, sd_ms, latency_ms),
         by_scale_kendall_tau=tau_by_scale(scales, predicted_ms, latency_ms),
         flops_kendall_tau=kendall_tau(flops, latency_ms),
         by_scale_flops_kendall_tau=tau_by_scale(scales, flops, latency_ms),
@@ -145,20 +146,22 @@ def certify(
     )
 
 
-def _at_this_speed(model: LatencyModel, judged: Judged, slowdown: float | None) -> dict[str, float]:
+def _at_this_speed(model: LatencyModel, judged: Judged, slowdown: Slowdown | None) -> dict[str, float]:
     """The errors that are left when the device's speed is known; empty where it is not."""
     if slowdown is None:
         return {}
     predicted_ms, sd_ms = model.meanwhile.predict(judged.codes)
-    measured_ms = judged.measured_ms / slowdown
+    measured_ms = judged.measured_ms / slowdown.ratio
     return {
-        "slowdown": slowdown,
+        "slowdown": slowdown.ratio,
+        "slowdown_se": slowdown.relative_se,
         "mape_at_this_speed": float(np.mean(np.abs(predicted_ms / measured_ms - 1))),
-        "coverage90_at_this_speed": _inside90(predicted_ms, sd_ms, measured_ms),
+        "coverage90_at_this_speed": inside90(predicted_ms, sd_ms, measured_ms),
     }
 
 
-def _inside90(predicted_ms: Floats, sd_ms: Floats, measured_ms: Floats) -> float:
+def inside90(predicted_ms: Floats, sd_ms: Floats, measured_ms: Floats) -> float:
+    """Share of networks inside the 90 % interval of their prediction."""
     return float(np.mean(np.abs(measured_ms - predicted_ms) <= SDS_OF_90 * sd_ms))
 
 

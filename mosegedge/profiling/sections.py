@@ -214,8 +214,9 @@ class CertificateSection(Section):
     slowdown: Positive | None = Field(
         default=None,
         description="latencies in a check over those in the profile, the median of some networks that are in both; "
-        "null where none was timed again",
+        "null where fewer than 5 were timed again",
     )
+    slowdown_se: NonNegative | None = Field(default=None, description="relative standard error of the slowdown")
     mape_at_this_speed: Number | None = Field(default=None, description="mape of predictions times the slowdown")
     coverage90_at_this_speed: Share | None = Field(
         default=None, description="share inside the interval times the slowdown, without the spread of the speed"

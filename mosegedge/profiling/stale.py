@@ -26,12 +26,14 @@ class Freshness:
             nothing.
         facts: What it tells otherwise.
         problem: Why it could not be asked; empty where it could.
+        known: What more is known of that, and what to do.
     """
 
     profile: str
     state: State
     facts: tuple[Fact, ...] = ()
     problem: str = ""
+    known: str = ""
 
     def __str__(self) -> str:
         said = self.problem or "; ".join(map(str, self.facts))
@@ -60,7 +62,11 @@ def freshness(
             asked[place] = _ask(profile, device, accept_new_host_key)
         answer = asked[place]
         if isinstance(answer, DeviceError):
-            found.append(Freshness(profile.name, "unreachable", problem=answer.what))
+            found.append(
+                Freshness(
+                    profile.name, "unreachable", problem=answer.what, known=f"{answer.known} {answer.fix}".strip()
+                )
+            )
         else:
             facts = changes_of(profile, answer)
             found.append(Freshness(profile.name, "stale" if facts else "ok", facts))

@@ -2,7 +2,8 @@
 
 A model is `{"us": microseconds, "inputs": N, "fail": text}`. The agent dies by its own hand after a number of runs
 when the file named by FAKE_DEATHS has a line left: each agent takes the first line away and dies after that many runs.
-With FAKE_HANGS it falls silent instead. With FAKE_SLOWDOWN all takes so many times as long. It prints to stdout in every way a vendor library can.
+With FAKE_HANGS it falls silent instead. With FAKE_SLOWDOWN all takes so many times as long. It prints to stdout in
+every way a vendor library can.
 The "troubles" of a model are the name of such a file too: while it has lines, loading takes one away and fails for
 want of disk space.
 """

@@ -18,7 +18,7 @@ from mosegedge.cli.main import main
 from mosegedge.devices import load_device, open_agent
 from mosegedge.errors import DeviceBusyError, ProfileError, UsageError
 from mosegedge.files import sha256_of_file
-from mosegedge.profiling import check_loop, load_profile
+from mosegedge.profiling import check, check_loop, load_profile
 from mosegedge.profiling.anchors import ANCHORS, anchors_of, slowdown_by
 from mosegedge.profiling.check import CheckSettings, check_profile
 from mosegedge.profiling.check_record import CheckRecord
@@ -77,17 +77,29 @@ def test_the_speed_of_the_device_is_told_from_the_mistakes_of_the_model(board, m
     monkeypatch.setattr(sys, "argv", ["mosegedge", "profiles", "show", "board/nano-fp32"])
     with pytest.raises(SystemExit, match="0"):
         main()
-    assert "were 25.0% slower than in the profile, at that speed it is 0.0% off" in capsys.readouterr().out
+    said = (
+        "networks of the profile were 25.0% slower (give or take 0.0%) when timed again, at that speed it is 0.0% off"
+    )
+    assert said in capsys.readouterr().out
 
 
 def test_anchors_are_from_the_fastest_to_the_slowest_and_few_of_them_tell_nothing(board):
     profile = load_profile("board/nano-fp32")
     then_ms = {entry.code: entry.value_ms for entry in profile.networks}
-    anchors = anchors_of(profile)
+    anchors = anchors_of(profile.networks)
     assert len(set(anchors)) == ANCHORS
     assert [then_ms[anchors[0]], then_ms[anchors[-1]]] == [min(then_ms.values()), max(then_ms.values())]
-    assert slowdown_by(profile, {code: 0.5 * then_ms[code] for code in anchors}) == pytest.approx(0.5)
-    assert slowdown_by(profile, {code: then_ms[code] for code in anchors[:4]}) is None
+    slowdown = slowdown_by(profile.networks, {code: 0.5 * then_ms[code] for code in anchors})
+    assert (slowdown.ratio, slowdown.relative_se) == (pytest.approx(0.5), pytest.approx(0, abs=1e-12))
+    assert slowdown_by(profile.networks, {code: then_ms[code] for code in anchors[:4]}) is None
+
+
+@pytest.mark.parametrize("anchors", [0, 4])
+def test_without_enough_anchors_a_check_tells_no_speed(board, monkeypatch, anchors):
+    known = anchors_of(load_profile("board/nano-fp32").networks)[:anchors]
+    monkeypatch.setattr(check, "anchors_of", lambda networks: known)
+    certificate = check_profile("board/nano-fp32", board, settings=SMALL).certificate
+    assert (certificate.networks, certificate.slowdown, certificate.mape_at_this_speed) == (12, None, None)
 
 
 def test_a_second_check_draws_others_and_takes_the_place_of_the_first(board):

@@ -68,6 +68,7 @@ def test_a_login_whose_sftp_ends_before_it_is_greeted_still_takes_files(tmp_path
         patience = time.monotonic() + 20
         while not channel.closed and time.monotonic() < patience:
             time.sleep(0.01)
+        assert channel.closed
 
     monkeypatch.setattr(paramiko.Channel, "invoke_subsystem", invoked)
     server, device = run_sshd(tmp_path, keys, home, board, 'ForceCommand rbash -c "$SSH_ORIGINAL_COMMAND"')
