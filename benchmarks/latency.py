@@ -121,6 +121,7 @@ def at_this_speed(
     if slowdown is None:
         return {}
     mean_ms, sd_ms = model.meanwhile.predict(codes)
+    sd_ms = np.hypot(sd_ms, slowdown.relative_se * mean_ms)
     measured_ms = measured.value_ms[: len(codes)] / slowdown.ratio
     errors = mean_ms / measured_ms - 1
     return {

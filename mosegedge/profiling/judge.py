@@ -151,6 +151,7 @@ def _at_this_speed(model: LatencyModel, judged: Judged, slowdown: Slowdown | Non
     if slowdown is None:
         return {}
     predicted_ms, sd_ms = model.meanwhile.predict(judged.codes)
+    sd_ms = np.hypot(sd_ms, slowdown.relative_se * predicted_ms)
     measured_ms = judged.measured_ms / slowdown.ratio
     return {
         "slowdown": slowdown.ratio,

@@ -219,7 +219,8 @@ class CertificateSection(Section):
     slowdown_se: NonNegative | None = Field(default=None, description="relative standard error of the slowdown")
     mape_at_this_speed: Number | None = Field(default=None, description="mape of predictions times the slowdown")
     coverage90_at_this_speed: Share | None = Field(
-        default=None, description="share inside the interval times the slowdown, without the spread of the speed"
+        default=None,
+        description="share inside the interval times the slowdown, with its error instead of the spread of the speed",
     )
 
 
