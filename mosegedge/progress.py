@@ -40,6 +40,9 @@ class Terminal:
     def __init__(self) -> None:
         self._one_question = threading.RLock()
         self._drawn: list[tuple[Callable[[], None], Callable[[], None]]] = []
+        self._printing = threading.Lock()
+        self._questions = 0
+        self._held_back: list[Callable[[], None]] = []
 
     @contextmanager
     def drawing(self, pause: Callable[[], None], resume: Callable[[], None]) -> Iterator[None]:
@@ -56,6 +59,8 @@ class Terminal:
     def asking(self) -> Iterator[None]:
         """The terminal belongs to one question in this context; others wait for their turn."""
         with self._one_question:
+            with self._printing:
+                self._questions += 1
             drawn = list(self._drawn)
             for pause, _ in drawn:
                 pause()
@@ -64,6 +69,23 @@ class Terminal:
             finally:
                 for _, resume in drawn:
                     resume()
+                self._answered()
+
+    def print_line(self, show: Callable[[], None]) -> None:
+        """Prints a line now, or after the question that is open."""
+        with self._printing:
+            if self._questions:
+                self._held_back.append(show)
+            else:
+                show()
+
+    def _answered(self) -> None:
+        with self._printing:
+            self._questions -= 1
+            if not self._questions:
+                held_back, self._held_back = self._held_back, []
+                for show in held_back:
+                    show()
 
 
 # A process has one terminal, and those who ask do not know those who draw.

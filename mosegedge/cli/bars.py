@@ -46,7 +46,7 @@ class RichProgress:
 
     def say(self, text: str) -> None:
         """Prints a line above the bar."""
-        self._console.print(text, highlight=False, markup=False)
+        TERMINAL.print_line(lambda: self._console.print(text, highlight=False, markup=False))
 
 
 class DeviceBars:
@@ -89,7 +89,7 @@ class DeviceBar:
 
     def say(self, text: str) -> None:
         """Prints a line above all bars."""
-        self._console.print(f"{self._device}: {text}", highlight=False, markup=False)
+        TERMINAL.print_line(lambda: self._console.print(f"{self._device}: {text}", highlight=False, markup=False))
 
 
 def _shown(bar: RichBar) -> ExitStack:

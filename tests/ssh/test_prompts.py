@@ -164,7 +164,9 @@ def test_a_bar_makes_room_for_a_question_and_comes_back(monkeypatch, kind):
             line = shown if kind is bars.RichProgress else shown.of("board")
             line.start("work", 2)
             line.advance()
+            shown.say("a line") if kind is bars.RichProgress else line.say("a line")
             assert screen.getvalue() == before
+        assert "a line" in screen.getvalue()
         line.advance()
     after = screen.getvalue()
     assert "2/2" in after
