@@ -71,7 +71,7 @@ def main() -> None:
         **at_this_speed(model, fresh, measured, slowdown_by(profile.networks, anchors_ms)),
     }
     if arguments.picture:
-        draw(arguments.picture, profile, fresh, measured.value_ms[: len(fresh)], *model.predict(fresh))
+        draw(arguments.picture, profile, fresh, measured.value_ms[: len(fresh)], model)
     if arguments.json:
         print(json.dumps(result, indent=2))
     else:
@@ -144,27 +144,33 @@ def within_scale(codes: Codes, first: Floats, second: Floats) -> float:
     return float(np.mean([tau(first[scales == scale], second[scales == scale]) for scale in np.unique(scales)]))
 
 
-def draw(path: Path, profile: Profile, codes: Codes, measured_ms: Floats, mean_ms: Floats, sd_ms: Floats) -> None:
-    """Draws predictions with their 90 % intervals against measurements, and the relative errors below."""
+def draw(path: Path, profile: Profile, codes: Codes, measured_ms: Floats, model: LatencyModel) -> None:
+    """Draws predictions with their 90 % intervals against measurements, and the relative errors below.
+
+    Thin bars are for another day, thick ones for the speed that the device had when it was profiled.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
     from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
-    figure, (above, below) = plt.subplots(2, 1, figsize=(6, 7), height_ratios=(3, 1), sharex=True)
-    half_ms = norm.ppf(0.95) * sd_ms
+    figure, (above, below) = plt.subplots(2, 1, figsize=(6, 7), height_ratios=(3, 2), sharex=True)
+    mean_ms, sd_ms = model.predict(codes)
+    half_ms, half_meanwhile_ms = norm.ppf(0.95) * np.array([sd_ms, model.meanwhile.predict(codes)[1]])
     for scale in np.unique(codes[:, SCALE]):
         rows = codes[:, SCALE] == scale
         size = "x".join(map(str, SearchSpace.load(profile.space.name).input_size(_at(profile, codes[rows][0]))))
-        above.errorbar(measured_ms[rows], mean_ms[rows], half_ms[rows], fmt="o", ms=4, capsize=2, label=size)
-        error, half = mean_ms[rows] / measured_ms[rows] - 1, half_ms[rows] / measured_ms[rows]
-        below.errorbar(measured_ms[rows], 100 * error, 100 * half, fmt="o", ms=4, capsize=2)
+        above.errorbar(measured_ms[rows], mean_ms[rows], half_ms[rows], fmt="o", ms=4, capsize=2, lw=0.8, label=size)
+        error = 100 * (mean_ms[rows] / measured_ms[rows] - 1)
+        another_day, same_speed = (100 * half[rows] / measured_ms[rows] for half in (half_ms, half_meanwhile_ms))
+        (points, _, _) = below.errorbar(measured_ms[rows], error, another_day, fmt="o", ms=3, capsize=2, lw=0.6)
+        below.errorbar(measured_ms[rows], error, same_speed, fmt="none", ecolor=points.get_color(), elinewidth=2.5)
     ends = [float(measured_ms.min()), float(measured_ms.max())]
     above.plot(ends, ends, color="grey", lw=1, zorder=0)
     below.axhline(0, color="grey", lw=1, zorder=0)
     above.set(xscale="log", yscale="log", ylabel="predicted, ms", title=f"{profile.name}: {len(codes)} fresh networks")
-    below.set(xlabel="measured, ms", ylabel="error, %")
+    below.set(xlabel="measured, ms", ylabel="error, %  (thick: at one speed)")
     for axis in (above.xaxis, above.yaxis):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(FormatStrFormatter("%g"))

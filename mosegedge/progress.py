@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 
@@ -61,15 +61,12 @@ class Terminal:
         with self._one_question:
             with self._printing:
                 self._questions += 1
-            drawn = list(self._drawn)
-            for pause, _ in drawn:
-                pause()
-            try:
+            with ExitStack() as after:
+                after.callback(self._answered)
+                for pause, resume in list(self._drawn):
+                    pause()
+                    after.callback(resume)
                 yield
-            finally:
-                for _, resume in drawn:
-                    resume()
-                self._answered()
 
     def print_line(self, show: Callable[[], None]) -> None:
         """Prints a line now, or after the question that is open."""

@@ -42,9 +42,7 @@ def profile(
     ] = "",
     data_root: DataRootOption = None,
     scales: Annotated[str, typer.Option(help="Scale digits to cover, as 0,2.")] = "0,1,2,3,4",
-    networks: Annotated[
-        int, typer.Option(help="Whole networks; half of them, at most 100, only judge the model.")
-    ] = 80,
+    networks: Annotated[int, typer.Option(help="Whole networks; half of them, at most 60, only judge the model.")] = 80,
     method: Annotated[
         Literal["layers", "networks", "both"],
         typer.Option(help="What the model is made of: every layer, random networks, or both."),

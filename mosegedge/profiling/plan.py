@@ -25,7 +25,7 @@ BATCH_BURSTS = 48  # between two questions whether the device was throttled
 BURSTS_A_WINDOW = 8  # between two visits of a sentinel
 ROUNDS_A_LOAD = 2  # for which a network stays loaded
 _SENTINELS = 4
-_MOST_JUDGING = 100
+_MOST_JUDGING = 60
 
 # A model that runs for long is warm after one run, and one run of it is a long sample.
 _LONG_NS = 150_000_000
@@ -39,7 +39,7 @@ class ProfileSettings:
 
     Attributes:
         scales: Scale digits that the profile covers.
-        networks: Whole networks; half of them, at most 100, only judge the latency model, the others fit it.
+        networks: Whole networks; half of them, at most 60, only judge the latency model, the others fit it.
         passes: How often a model is timed at most; fewer times where it is known well enough before. At least 2.
         budget_s: Stop after this much time, though never before every model was timed twice; None for no limit.
         seed: Decides the networks and the order.

@@ -17,6 +17,7 @@ import pytest
 import rich.console
 from passwordserver import PASSWORD, PasswordServer
 
+from mosegedge import progress
 from mosegedge.cli import bars
 from mosegedge.progress import TERMINAL
 
@@ -190,3 +191,19 @@ def test_one_question_at_a_time():
         answered.append("first")
     thread.join()
     assert answered == ["first", "second"]
+
+
+def test_lines_are_not_held_back_for_ever_when_a_question_cannot_be_asked():
+    def cannot_pause() -> None:
+        raise OSError("the terminal is gone")
+
+    terminal, shown = progress.Terminal(), []
+    with (
+        terminal.drawing(lambda: shown.append("paused"), lambda: shown.append("resumed")),
+        terminal.drawing(cannot_pause, lambda: shown.append("never paused")),
+        pytest.raises(OSError, match="terminal is gone"),
+        terminal.asking(),
+    ):
+        shown.append("asked")
+    terminal.print_line(lambda: shown.append("a line"))
+    assert shown == ["paused", "resumed", "a line"]
