@@ -63,8 +63,8 @@ def test_the_method_belongs_to_the_plan(board):
     }
     assert len({plan.digest for plan in plans.values()}) == 3
     assert [len(plan.layers) for plan in plans.values()] == [159, 0, 159]
-    assert [len(plan.fit) for plan in plans.values()] == [0, 200, 200]
-    assert [len(plan.held_out) for plan in plans.values()] == [100, 100, 100]
+    assert [len(plan.fit) for plan in plans.values()] == [0, 240, 240]
+    assert [len(plan.held_out) for plan in plans.values()] == [60, 60, 60]
     with pytest.raises(UsageError, match="no method 'guess'"):
         ProfileSettings(method="guess")
 
