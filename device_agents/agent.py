@@ -8,7 +8,7 @@ import importlib
 import os
 from typing import Any, Dict, List
 
-from device_agents import VERSION, affinity, priority, protocol, telemetry, timing
+from device_agents import VERSION, affinity, heap, priority, protocol, telemetry, timing
 from device_agents.artefacts import Built, sha256_of
 from device_agents.cache import Cache, default_root
 from device_agents.costs import Costs
@@ -177,6 +177,7 @@ class Agent:
         for digest in digests:
             self._vendor().close(self._loaded(digest))
             del self._models[digest]
+        heap.trim()
         return len(self._models)
 
     def time(self, values: Dict[str, Any]) -> Dict[str, Any]:

@@ -19,6 +19,8 @@ from mosegedge.devices.agent_package import agent_zipapp
 from mosegedge.devices.backends import Backend, get_backend
 from mosegedge.devices.channel import Channel
 from mosegedge.errors import AgentError, DeviceBusyError, DeviceError
+from mosegedge.networks.onnx import onnx_of_network
+from mosegedge.space import SearchSpace
 
 SHORT = BurstSettings(min_samples=2, max_samples=3, min_ns=0, max_warmup=1)
 
@@ -74,6 +76,22 @@ def test_a_model_stays_on_the_device(device):
     with open_agent(device) as agent:
         assert agent.missing([model]) == []
         assert agent.load_sent(model).inputs[0].shape == (1, 2, 3)
+
+
+def test_what_unloaded_models_took_is_given_back_to_the_system(device):
+    space = SearchSpace.load("tiny")
+    networks = space.decode(space.sample(12, np.random.default_rng(0)))
+    with open_agent(device) as agent:
+        small = agent.send(doubled_plus_one())
+        before_mib = agent.load_sent(small).resident_mib
+        models = [agent.send(onnx_of_network(space, network)) for network in networks]
+        for model in models:
+            peak_mib = agent.load_sent(model).resident_mib
+            list(agent.time([model], SHORT))
+        agent.unload(models)
+        after_mib = agent.load_sent(small).resident_mib
+    assert peak_mib - before_mib > 100
+    assert after_mib - before_mib < 0.4 * (peak_mib - before_mib)
 
 
 @pytest.mark.parametrize(
