@@ -22,7 +22,7 @@ from mosegedge.networks.subnet import SubNet
 from mosegedge.networks.training import TrainingNetwork
 from mosegedge.networks.weights import build_with_weights, generator_of
 from mosegedge.profiling.measurement import Measurement
-from mosegedge.profiling.plan import ROUNDS_A_LOAD
+from mosegedge.profiling.plan import BURSTS_A_LOAD
 from mosegedge.search.archive import Archive, Candidate, evaluated, front_of
 from mosegedge.search.select import choose
 from mosegedge.space import Architecture, SearchSpace
@@ -197,9 +197,9 @@ def timed(models: Mapping[str, bytes], device: Device, *, rounds: int) -> dict[s
     preempted = dict.fromkeys(models, 0)
     rng = np.random.default_rng(0)
     with open_agent(device) as agent:
-        for first in range(0, rounds, ROUNDS_A_LOAD):
+        for first in range(0, rounds, BURSTS_A_LOAD):
             loaded = {agent.load(content): name for name, content in models.items()}
-            order = rng.permuted(np.tile(list(loaded), (min(ROUNDS_A_LOAD, rounds - first), 1)), axis=1).ravel()
+            order = rng.permuted(np.tile(list(loaded), (min(BURSTS_A_LOAD, rounds - first), 1)), axis=1).ravel()
             runs: dict[str, tuple[int, ...]] = dict.fromkeys(models, ())
             for burst in agent.time([str(model) for model in order], _BURST):
                 runs[loaded[burst.model]] += tuple(burst.ns(device.clock))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -37,6 +39,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
     assert all(path.is_file() for path in places)
     items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
+
+
+@pytest.hookimpl(optionalhook=True)  # not there without pytest-xdist
+def pytest_testnodedown(node, error) -> None:
+    """Says how a worker ended that was lost: by which signal, or whether it lives on without being heard."""
+    if error:
+        try:
+            ended = f"ended with exit status {node.gateway._io.popen.wait(timeout=5)}"
+        except subprocess.TimeoutExpired:
+            ended = "still runs"
+        sys.stderr.write(f"[{node.gateway.id}] the process of this worker {ended}\n")
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from mosegedge.profiling.building import Builder
 from mosegedge.profiling.drift import slow_windows
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.loading import Loader
-from mosegedge.profiling.plan import BATCH_BURSTS, BURSTS_A_WINDOW, MIN_PASSES, ROUNDS_A_LOAD, Item, Plan
+from mosegedge.profiling.plan import BATCH_BURSTS, BURSTS_A_WINDOW, MIN_PASSES, Item, Plan
 from mosegedge.profiling.probing import Prober
 from mosegedge.profiling.schedule import Schedule
 from mosegedge.progress import Progress
@@ -87,8 +87,7 @@ class Collector:
 
     def _begin_round(self) -> None:
         self._journal.add_conditions(self._agent.conditions())
-        if len(self._journal.conditions) % ROUNDS_A_LOAD == 1:
-            self._loader.unload_networks()
+        self._loader.unload_worn_networks()
 
     def _time_what_is_there(self) -> bool:
         """Times models that are on the device and were never timed, while others are still being made."""

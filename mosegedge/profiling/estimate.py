@@ -24,11 +24,11 @@ from mosegedge.profiling.built import Made, MadeModels
 from mosegedge.profiling.models import onnx_of
 from mosegedge.profiling.plan import (
     BATCH_BURSTS,
+    BURSTS_A_LOAD,
     BURSTS_A_WINDOW,
     LAYER_BURST,
     MIN_PASSES,
     NETWORK_BURST,
-    ROUNDS_A_LOAD,
     Item,
     Plan,
 )
@@ -176,7 +176,7 @@ def _warmup_runs(settings: BurstSettings) -> float:
 
 
 def _loads(item: Item, visits: int) -> int:
-    return ceil(visits / ROUNDS_A_LOAD) if _is_network(item) else 1
+    return ceil(visits / BURSTS_A_LOAD) if _is_network(item) else 1
 
 
 def _load_s(model_bytes: float) -> float:
@@ -206,7 +206,7 @@ class _Correction:
         bursts, layers, networks = profile.protocol.bursts, len(profile.entries), len(profile.networks)
         a_network = ceil(sum(bursts_of(entry, NETWORK_BURST) for entry in profile.networks) / networks)
         loads_s = layers * _mean_load_s(plan.layers, plan)
-        loads_s += networks * ceil(a_network / ROUNDS_A_LOAD) * _mean_load_s((*plan.fit, *plan.held_out), plan)
+        loads_s += networks * ceil(a_network / BURSTS_A_LOAD) * _mean_load_s((*plan.fit, *plan.held_out), plan)
         expected_s = loads_s + _around_bursts_s(bursts * (1 + 1 / BURSTS_A_WINDOW), bursts / BATCH_BURSTS)
         taken_s = profile.effort.wall_s - profile.effort.build_s - profile.effort.timed_s
         return cls(timed, float(np.clip(taken_s / expected_s, 1 / _MOST_AROUND, _MOST_AROUND)))

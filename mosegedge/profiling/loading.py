@@ -8,7 +8,7 @@ from mosegedge.devices.agent_client import AgentClient
 from mosegedge.devices.replies import DeviceDescription, LoadedModel
 from mosegedge.errors import AgentError, ModelRefusedError, MosegedgeError
 from mosegedge.profiling.journal import ProfileJournal
-from mosegedge.profiling.plan import Item, Plan
+from mosegedge.profiling.plan import BURSTS_A_LOAD, Item, Plan
 from mosegedge.progress import Progress
 
 _MOST_FAILURES = 10
@@ -33,7 +33,7 @@ class Loader:
         self._plan = plan
         self._journal = journal
         self._progress = progress
-        self._loaded: set[str] = set()
+        self._loaded: dict[str, int] = {}  # with how often each had been timed by then
         self._memory_mib = int(description.hardware.get("memory_mib", _UNKNOWN_MEMORY_MIB) * _MEMORY_SHARE)
         self._full = False
 
@@ -41,7 +41,7 @@ class Loader:
         """Loads models; when the agent holds too much memory, those that are not needed now go first."""
         wanted = {self._journal.models[item.key]: item for item in items}
         if self._full:
-            self._unload(self._loaded - set(wanted))
+            self._unload(self._loaded.keys() - set(wanted))
             self._full = False
         for model, item in wanted.items():
             if model in self._loaded:
@@ -56,19 +56,23 @@ class Loader:
             else:
                 used_mib, total_mib = loaded.accelerator_mib or (0, 1)
                 self._full = loaded.resident_mib > self._memory_mib or used_mib > _ACCELERATOR_SHARE * total_mib
-                self._loaded.add(model)
+                self._loaded[model] = self._journal.visits(item.key)
                 self._journal.add_built(item.key, loaded.artefact)
 
-    def unload_networks(self) -> None:
-        """Has networks loaded anew when they come next.
+    def unload_worn_networks(self) -> None:
+        """Has networks loaded anew when they come next, once they were timed as often as one load is for.
 
         Where the runtime happens to place weights and buffers decides how they share the caches, and stays as it is
         until the model is loaded again: on one processor the same network was 1 to 3 % faster or slower after each
         load, now and then 10 %. What a network costs is what it costs over many loads. Single layers are too small
         for this to matter.
         """
-        models = {self._journal.models.get(item.key, "") for item in (*self._plan.fit, *self._plan.held_out)}
-        self._unload(self._loaded & models)
+        visits = {
+            model: self._journal.visits(item.key)
+            for item in (*self._plan.fit, *self._plan.held_out)
+            if (model := self._journal.models.get(item.key)) in self._loaded
+        }
+        self._unload(model for model, count in visits.items() if count - self._loaded[model] >= BURSTS_A_LOAD)
 
     def blame(self, item: Item, error: AgentError) -> None:
         """Leaves a model out that the agent died of again and again: a vendor's library may not survive it."""
@@ -93,14 +97,15 @@ class Loader:
             if not self._agent.alive:
                 raise
             self._progress.say(f"{error.what} Trying once more.")
-            self._unload(self._loaded - set(wanted))
+            self._unload(self._loaded.keys() - set(wanted))
             return self._agent.load_sent(model, model_format)
 
     def _unload(self, models: Iterable[str]) -> None:
         leaving = sorted(models)
         if leaving:
             self._agent.unload(leaving)
-            self._loaded.difference_update(leaving)
+            for model in leaving:
+                del self._loaded[model]
 
 
 def leave_out(journal: ProfileJournal, progress: Progress, item: Item, error: MosegedgeError) -> None:

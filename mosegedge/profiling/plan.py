@@ -23,7 +23,7 @@ from mosegedge.space.space import SCALES
 MIN_PASSES = 2
 BATCH_BURSTS = 48  # between two questions whether the device was throttled
 BURSTS_A_WINDOW = 8  # between two visits of a sentinel
-ROUNDS_A_LOAD = 2  # for which a network stays loaded
+BURSTS_A_LOAD = 2  # of a network until it is loaded anew
 _SENTINELS = 4
 _MOST_JUDGING = 60
 

@@ -21,12 +21,12 @@ import numpy as np
 
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.measurement import Measurement, Statistic, choose_statistic
-from mosegedge.profiling.plan import MIN_PASSES, ROUNDS_A_LOAD, Item, Plan
+from mosegedge.profiling.plan import BURSTS_A_LOAD, MIN_PASSES, Item, Plan
 from mosegedge.space import Architecture
 from mosegedge.space.architecture import SCALE
 
 LEAST_BEFORE_STOP = 4
-LEAST_OF_NETWORKS = 4 * ROUNDS_A_LOAD  # four loads
+LEAST_OF_NETWORKS = 4 * BURSTS_A_LOAD  # four loads
 NETWORK_HALF_WIDTH, LAYER_HALF_WIDTH, WIDEST_HALF_WIDTH = 0.01, 0.005, 0.02
 STOPPING = (
     f"once the 95 % interval is within {NETWORK_HALF_WIDTH:.1%} (networks, after {LEAST_OF_NETWORKS} bursts or more) "

@@ -22,7 +22,7 @@ from mosegedge.errors import ExportError, ModelRefusedError, MosegedgeError, Sea
 from mosegedge.files import Journal
 from mosegedge.profiling.check_loop import network_file
 from mosegedge.profiling.measurement import Measurement, Statistic
-from mosegedge.profiling.plan import ROUNDS_A_LOAD
+from mosegedge.profiling.plan import BURSTS_A_LOAD
 from mosegedge.progress import Progress
 from mosegedge.search.archive import Candidate
 from mosegedge.space import Architecture, SearchSpace
@@ -120,11 +120,11 @@ class DeviceTimer:
         loads: dict[Architecture, list[tuple[int, ...]]] = {architecture: [] for architecture in sent}
         preempted = dict.fromkeys(sent, 0)
         rng = np.random.default_rng(len(known))
-        for first in range(0, self.rounds, ROUNDS_A_LOAD):
+        for first in range(0, self.rounds, BURSTS_A_LOAD):
             loaded = self._loaded(agent, sent, known)
             if not loaded:
                 return
-            rounds = min(ROUNDS_A_LOAD, self.rounds - first)
+            rounds = min(BURSTS_A_LOAD, self.rounds - first)
             order = rng.permuted(np.tile(list(loaded), (rounds, 1)), axis=1).ravel()
             runs: dict[str, tuple[int, ...]] = dict.fromkeys(loaded, ())
             for burst in agent.time([str(model) for model in order], self.bursts):

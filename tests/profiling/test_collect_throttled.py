@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 from comparing import JOURNAL, SETTINGS, SPACE, assert_complete, assert_equal, bursts
@@ -38,6 +40,18 @@ def test_what_stays_throttled_is_kept_and_graded_down_with_the_reason(board, mon
     profile = profile_device(board, SPACE, settings=SETTINGS)
     assert {entry.grade for entry in profile.entries} == {"C"}
     assert all("throttled: HwThermalSlowdown" in entry.reason for entry in profile.entries)
+
+
+def test_a_network_stays_loaded_for_two_bursts_however_many_windows_are_repeated(board, monkeypatch):
+    monkeypatch.setattr(collector, "slow_windows", lambda windows: dict.fromkeys(range(len(windows)), 0.1))
+    profile_device(board, SPACE, settings=replace(SETTINGS, passes=6))
+    records = [json.loads(line) for line in JOURNAL.read_text().splitlines()]
+    assert sum(record["type"] == "discard" for record in records) > 3
+    loads = Counter(record["key"] for record in records if record["type"] == "built")
+    timed = Counter(record["key"] for record in records if record["type"] == "burst")
+    networks = [item.key for item in make_plan(SPACE, board, SETTINGS).fit]
+    assert max(timed[key] for key in networks) > 6
+    assert all(3 <= loads[key] <= (timed[key] + 1) // 2 for key in networks)
 
 
 def ended_before_the_check(board, monkeypatch, conditions):

@@ -10,7 +10,7 @@ from mosegedge.devices.replies import Burst, DeviceDescription
 from mosegedge.profiling import ProfileSettings, make_plan
 from mosegedge.profiling.journal import ProfileJournal
 from mosegedge.profiling.measurement import Measurement
-from mosegedge.profiling.plan import MIN_PASSES, ROUNDS_A_LOAD
+from mosegedge.profiling.plan import BURSTS_A_LOAD, MIN_PASSES
 from mosegedge.profiling.schedule import LEAST_BEFORE_STOP, LEAST_OF_NETWORKS, Known, Schedule, informativeness
 from mosegedge.space import SearchSpace
 
@@ -62,7 +62,7 @@ def test_a_steady_model_is_visited_a_few_times_and_a_noisy_one_in_every_pass(jou
     assert chosen[-1] == set()
     least = {item.key: LEAST_OF_NETWORKS if item.key in networks else LEAST_BEFORE_STOP for item in plan.items}
     assert {key: journal.visits(key) for key in least} == {key: 9 if key in noisy else least[key] for key in least}
-    assert LEAST_OF_NETWORKS // ROUNDS_A_LOAD >= 4
+    assert LEAST_OF_NETWORKS // BURSTS_A_LOAD >= 4
     assert schedule.left() == 0
 
 
