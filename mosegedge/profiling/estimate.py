@@ -33,13 +33,12 @@ from mosegedge.profiling.plan import (
     Plan,
 )
 from mosegedge.profiling.run_times import RunTimes, bursts_of, expected_samples, run_times
-from mosegedge.profiling.schedule import Known, allowed_half_widths, informativeness, least_bursts
 from mosegedge.profiling.sections import Timing
+from mosegedge.profiling.visits import expected_visits, is_network
 from mosegedge.space import Architecture, LayerSpec
 from mosegedge.space.counting import params_of
 
 _MIB = 1024**2
-_Z95 = 1.96
 _WARMUP_RUNS = 5.3  # it ends when two runs in a row are no faster
 _WARMUP_FACTOR, _SAMPLE_FACTOR = 1.45, 1.04  # means of runs over their median
 _AROUND_BURST_S, _AROUND_BATCH_S = 0.0013, 0.02
@@ -127,18 +126,6 @@ def estimate(plan: Plan, *, root: Path) -> Estimate:
     )
 
 
-def expected_visits(plan: Plan, times: RunTimes) -> dict[str, int]:
-    """How many bursts each model gets until it is known well enough, by key."""
-    passes = plan.settings.passes
-    known = {
-        item.key: Known(times.run_ms[item.key], times.burst_sd[item.key] * times.run_ms[item.key], 1, 1.0)
-        for item in plan.items
-    }
-    allowed = allowed_half_widths(plan, informativeness(plan, known))
-    needed = {key: ceil((_Z95 * times.burst_sd[key] / allowed[key]) ** 2) for key in known}
-    return {item.key: int(np.clip(needed[item.key], min(least_bursts(item), passes), passes)) for item in plan.items}
-
-
 def expected_burst_s(settings: BurstSettings, run_ms: float) -> float:
     """Seconds of one burst, warm-up included."""
     warmup = min(_warmup_runs(settings), ceil(settings.most_ns / 1e6 / run_ms))
@@ -176,7 +163,7 @@ def _warmup_runs(settings: BurstSettings) -> float:
 
 
 def _loads(item: Item, visits: int) -> int:
-    return ceil(visits / BURSTS_A_LOAD) if _is_network(item) else 1
+    return ceil(visits / BURSTS_A_LOAD) if is_network(item) else 1
 
 
 def _load_s(model_bytes: float) -> float:
@@ -234,8 +221,8 @@ def _there(plan: Plan, times: RunTimes) -> tuple[dict[str, Made], str]:
 
 def _build_s(todo: Sequence[Item], plan: Plan) -> float:
     """Seconds to make models, from making a few of middle size."""
-    layers = [item for item in todo if not _is_network(item)]
-    networks = [item for item in todo if _is_network(item)]
+    layers = [item for item in todo if not is_network(item)]
+    networks = [item for item in todo if is_network(item)]
     return _kind_build_s(layers, plan, _TIMED_LAYERS) + _kind_build_s(networks, plan, _TIMED_NETWORKS)
 
 
@@ -267,7 +254,3 @@ def _journal_bytes(plan: Plan, times: RunTimes, visits: Mapping[str, int], senti
         total += visits[item.key] * (line + _BYTES_A_RUN * runs) + 2 * line + line * _loads(item, visits[item.key])
     sentinel_runs = _warmup_runs(LAYER_BURST) + LAYER_BURST.max_samples
     return total + sentinels * (_LINE_BYTES + 40 + _BYTES_A_RUN * sentinel_runs)
-
-
-def _is_network(item: Item) -> bool:
-    return isinstance(item.source, Architecture)

@@ -12,7 +12,9 @@ from mosegedge.profiling import ProfileSettings, make_plan, profile_device
 from mosegedge.profiling import estimate as estimating
 from mosegedge.profiling.estimate import estimate
 from mosegedge.profiling.models import ModelFile
-from mosegedge.profiling.run_times import run_times
+from mosegedge.profiling.plan import LAYER_BURST
+from mosegedge.profiling.run_times import expected_samples, run_times
+from mosegedge.profiling.visits import expected_visits
 from mosegedge.space import Architecture, SearchSpace
 
 NANO = SearchSpace.load("nano")
@@ -65,6 +67,21 @@ def test_a_profile_of_another_space_or_of_other_threads_is_the_next_best_evidenc
         for item in plan.items
     }
     assert sum(found.run_ms.values()) == near(sum(exact_ms.values()))
+
+
+def test_a_device_that_took_twice_the_bursts_that_its_scatter_asked_for_is_expected_to_again(board):
+    plan = make_plan(NANO, board, replace(SETTINGS, passes=24))
+    times = run_times(plan, Path("profiles"))
+    times = replace(times, burst_sd=dict.fromkeys(times.burst_sd, 0.007))
+    calm = expected_visits(plan, replace(times, profile=None))
+    entries = [
+        entry.model_copy(update={"n": 2 * calm[entry.key] * expected_samples(LAYER_BURST, entry.median_ms)})
+        for entry in times.profile.entries
+    ]
+    restless = expected_visits(plan, replace(times, profile=times.profile.model_copy(update={"entries": entries})))
+    layers, networks = [entry.key for entry in entries], [item.key for item in (*plan.fit, *plan.held_out)]
+    assert sum(restless[key] for key in layers) == pytest.approx(2 * sum(calm[key] for key in layers), rel=0.1)
+    assert [restless[key] for key in networks] == [calm[key] for key in networks]  # too few of them to compare
 
 
 def test_without_evidence_it_says_so(board):
